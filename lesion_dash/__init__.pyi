@@ -9,6 +9,7 @@ from .atlas.atlas import LabelAtlas as LabelAtlas
 from .atlas.atlas import ProbabilityAtlas as ProbabilityAtlas
 from .atlas.finding import find_atlases as find_atlases
 from .atlas.loading import load_atlas as load_atlas
+from .atlas.search import find_regions as find_regions
 from .cohort.cohort import Cohort as Cohort
 from .cohort.columns import describe_columns as describe_columns
 from .cohort.conditions import Condition as Condition
@@ -31,6 +32,7 @@ from .regions.assignment import assign_regions as assign_regions
 from .regions.counts import RegionCounts as RegionCounts
 from .regions.counts import count_regions as count_regions
 from .regions.differences import region_differences as region_differences
+from .regions.involvement import region_involvement as region_involvement
 from .regions.load import LesionLoad as LesionLoad
 from .regions.load import lesion_load as lesion_load
 from .regions.points import assign_points as assign_points

@@ -21,11 +21,12 @@ from .analyses.console import (
     show,
     tell_faults,
 )
-from .analyses.fields import argument_of, choices_of, help_of, option, source, suggest, value_type
+from .analyses.fields import argument_of, choices_of, help_of, option, source, value_type
 from .analyses.request import ANALYSES, Progress, Request, Result, about
 from .core import defaults
-from .core.causes import cause_of
-from .core.errors import LesionDashError
+from .core.errors import LesionDashError, cause_of
+from .core.interrupts import STOPPED, STOPPED_EXIT_CODE, noticed_interrupts
+from .core.text import did_you_mean
 
 _OWN: list[type[Request]] = [getattr(analyses, name) for name in analyses.__all__]
 """The requests that are commands, in the order of ``--help``; those from elsewhere follow."""
@@ -109,7 +110,7 @@ class Parser(argparse.ArgumentParser):
         choice = re.fullmatch(r"argument (.+): invalid choice: (.+?) \(choose from (.+)\)", message)
         if choice:
             name, given, choices = (part.replace("'", "") for part in choice.groups())
-            remedy = suggest(given, choices.split(", ")) or f"choose from {choices}"
+            remedy = did_you_mean(given, choices.split(", ")) or f"choose from {choices}"
             message = f"{name}: {given!r} is not known; {remedy}"
         else:
             message += f"; `{self.prog} --help` explains the options"
@@ -125,7 +126,7 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             text = unknown[0].partition("=")[0]
             options = [option for action in self._actions for option in action.option_strings]
-            remedy = suggest(text, options) or f"`{self.prog} --help` lists the options"
+            remedy = did_you_mean(text, options) or f"`{self.prog} --help` lists the options"
             what = "is not an option of" if text.startswith("-") else "is one argument too many for"
             raise SystemExit(complain(f"{text}: {what} {self.prog}; {remedy}"))
         return known, left
@@ -143,26 +144,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    try:
-        result = read_request(arguments).execute(progress_bar)
-        show(result)
-        return int(result.exit_code)
-    except LesionDashError as problem:
-        error = getattr(problem, "on_command_line", problem)
-        code = getattr(error, "exit_code", 2)
-        return complain(str(error), getattr(error, "details", ()), code)
-    except KeyboardInterrupt:
-        return complain("stopped by the user; nothing was changed", code=130)
-    except MemoryError:
+    with noticed_interrupts() as is_interrupted:
+        try:
+            result = read_request(arguments).execute(progress_bar)
+            show(result)
+            return int(result.exit_code)
+        except KeyboardInterrupt:
+            return complain(STOPPED, code=STOPPED_EXIT_CODE)
+        except Exception as error:
+            if is_interrupted():
+                return complain(STOPPED, code=STOPPED_EXIT_CODE)
+            return _failed(error)
+
+
+def _failed(error: Exception) -> int:
+    """Say what is wrong; return the exit code."""
+    if isinstance(error, LesionDashError):
+        shown = getattr(error, "on_command_line", error)
+        return complain(str(shown), getattr(shown, "details", ()), getattr(shown, "exit_code", 2))
+    if isinstance(error, MemoryError):
         return complain("not enough memory for these images; nothing was changed")
-    except Exception as error:
-        if os.environ.get("LESION_DASH_DEBUG"):
-            raise
-        if cause_of(error) == "full":  # wherever a library writes files of its own
-            place = getattr(error, "filename", None) or "a disk that is written to"
-            return complain(f"{place}: no space is left; free some, and run this again")
-        kind = type(error).__name__
-        return complain(f"internal error ({kind}: {error}); LESION_DASH_DEBUG=1 shows where")
+    if os.environ.get("LESION_DASH_DEBUG"):
+        raise error
+    if cause_of(error) == "full":  # wherever a library writes files of its own
+        place = getattr(error, "filename", None) or "a disk that is written to"
+        return complain(f"{place}: no space is left; free some, and run this again")
+    kind = type(error).__name__
+    return complain(f"internal error ({kind}: {error}); LESION_DASH_DEBUG=1 shows where")
 
 
 def read_request(arguments: Sequence[str] | None = None) -> Request:

@@ -20,7 +20,7 @@ TREES = {file: ast.parse(file.read_text(encoding="utf-8")) for file in FILES}
 # A package imports only packages before it.
 PACKAGES = [
     "core", "files", "images", "transforms", "atlas", "cohort", "stats", "regions", "rois", "scans",
-    "plotting", "report", "analyses", "dashboard", "server", "cli",
+    "plotting", "report", "analyses", "dashboard", "server", "cli", "__main__",
 ]  # fmt: skip
 # Libraries that only these packages know.
 KEPT_TO = {

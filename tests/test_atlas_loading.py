@@ -172,8 +172,8 @@ def test_a_table_names_the_maps_of_a_folder_by_their_names(tmp_path):
     )
     atlas = load_atlas(folder)
     regions = {region.name: (region.label, region.extra) for region in atlas.regions}
-    assert regions["insula"] == (7, {"parent": "insular"})
-    assert regions["Frontal Pole"] == (8, {"parent": "frontal"})
+    assert regions["insula"] == (7, {"lobe": "insular"})
+    assert regions["Frontal Pole"] == (8, {"lobe": "frontal"})
     column = names(atlas).index("insula")
     np.testing.assert_array_equal(dense(atlas)[..., column], PERCENT[..., 1] / 100)
     assert atlas.sizes[regions["Ghost"][0]] == 0
@@ -254,6 +254,20 @@ def test_a_top_between_fractions_and_percent_is_asked_about(tmp_path, capsys, ar
     assert cli.main(command) == 2
     assert cli.main([*command, "--scale", "percent"]) == 0
     assert f"values up to {top} taken as percent" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", [0.5, 60.0])
+def test_maps_of_one_value_other_than_a_whole_are_asked_about(tmp_path, value):
+    array = (PERCENT > 0) * np.float32(value)
+    for path in (write(tmp_path / "image", array), write_maps(tmp_path / "maps", array, "abc")):
+        with pytest.raises(InputError, match=rf"hold {value:g} and 0 alone.* state their scale"):
+            load_atlas(path)
+        top = load_atlas(path, scale="percent")
+        np.testing.assert_allclose(dense(top), array / 100)
+        whole = load_atlas(write(tmp_path / "whole", array / np.float32(value)))
+        np.testing.assert_array_equal(dense(whole), array > 0)
+    array[0, 0, 0, 0] /= 2  # as probabilities, which vary
+    assert dense(load_atlas(write(tmp_path / "varied", array))).max() < 1
 
 
 def test_a_stated_scale_is_checked_and_makes_one_volume_the_map_of_a_region(tmp_path):
@@ -368,7 +382,7 @@ def test_a_quarter_of_sides_misplaced_doubts_all_names(tmp_path, capsys, wrong, 
 @pytest.mark.parametrize("kind", ["labels", "maps"])
 def test_regions_on_the_other_side_than_their_names_say_are_told(tmp_path, kind, swapped):
     array = np.zeros((*SHAPE, 2), np.uint8)
-    array[:2, ..., 0] = array[5:, ..., 1] = 80  # x from -7 mm
+    array[:2, ..., 0] = array[5:, ..., 1] = 100  # x from -7 mm
     array = array[::-1] if swapped else array
     if kind == "labels":
         array = np.uint8(1) * (array[..., 0] > 0) + np.uint8(2) * (array[..., 1] > 0)
@@ -449,7 +463,7 @@ def test_what_follows_the_last_volume_is_ignored_and_said(tmp_path, ending):
 
 def test_no_more_than_a_few_volumes_are_held(tmp_path):
     array = np.zeros((40, 40, 40, 60), np.float32)
-    array[10:12, 10:12, 10:12] = 0.5
+    array[10:12, 10:12, 10:12] = 1
     path = write(tmp_path, array, "")
     load_atlas(write(tmp_path / "small"))  # imports what is imported late
 

@@ -122,15 +122,6 @@ def test_participants_are_joined_by_id_with_missing_values_empty(folder):
     assert table.loc["sub-002"].isna().sum() == 2
 
 
-def test_participants_beside_the_folder_and_by_name(tmp_path, folder):
-    (tmp_path / "participants.csv").write_text("participant_id,age\nsub-000,61\n")
-    assert load_cohort(folder).table["age"][0] == 61
-    other = tmp_path / "other.csv"
-    other.write_text("participant_id;age\nsub-000;70\n")
-    assert load_cohort(folder, participants=other).table["age"][0] == 70
-    assert load_cohort(folder, within=folder).participants is None  # none is read outside it
-
-
 @pytest.mark.parametrize(
     ("text", "match"),
     [

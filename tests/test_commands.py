@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from functools import partial
@@ -437,3 +438,49 @@ def test_what_nobody_foresaw_is_still_one_sentence(study, capsys, monkeypatch):
     monkeypatch.setenv("LESION_DASH_DEBUG", "1")
     with pytest.raises(ZeroDivisionError, match="surprise"):
         main(RUNS["stats"])
+
+
+@pytest.mark.parametrize("command", ["overlap", "size-bias"])
+@pytest.mark.parametrize(
+    "made", [ValueError("not a valid PEP 3118 format"), InputError("a.nii", "is damaged", "see")]
+)
+def test_an_interrupt_that_a_library_makes_an_error_of_is_an_interrupt(
+    study, capsys, monkeypatch, command, made
+):
+    """As numpy does, where Python code that its C code calls is interrupted."""
+
+    def read(*_, **__):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise made from None
+
+    monkeypatch.setattr("lesion_dash.cohort.loading.load_cohort", read)
+    assert main(RUNS[command]) == 130
+    assert "stopped by the user; nothing was changed" in capsys.readouterr().err
+    assert not (study / "out").exists()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_while_code_is_loaded_is_one_sentence():
+    """A library may make another error of it then as well, as classes of pydantic do."""
+    code = """
+import signal, sys
+from importlib.abc import MetaPathFinder
+class Interrupting(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "pydantic":
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt as error:
+                raise RuntimeError("cannot make a class") from error
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Interrupting())
+from lesion_dash.__main__ import main
+sys.exit(main())
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 130
+    assert ended.stderr == "lesion-dash: error: stopped by the user; nothing was changed\n"

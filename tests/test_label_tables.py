@@ -203,7 +203,7 @@ MRTRIX = """0 ???? Unknown 0 0 0 0
 2 L.CACG ctx-lh-caudal 125 100 160 255
 """
 OF_BIDS = {"abbreviation": "Ins", "color": "#ff0000", "mapping": "7"}
-OF_BIDS |= {"hemisphere": "L", "parent": "limbic"}
+OF_BIDS |= {"hemisphere": "L", "lobe": "limbic"}
 
 
 @pytest.mark.parametrize(

@@ -213,8 +213,8 @@ def test_6_2_a_grid_of_one_voxel(tmp_path):
 def test_6_2_liebermeister_gives_the_published_example():
     from lesion_dash.stats.lesion_symptom.univariate import binary_tails
 
-    assert round(float(binary_tails(31, 15, "liebermeister")[0][6, 5]), 4) == 0.0345
-    assert round(float(binary_tails(31, 15, "fisher")[0][6, 5]), 4) == 0.0721
+    assert round(float(binary_tails(31, 15, "liebermeister", np.array([6]))[0][6, 5]), 4) == 0.0345
+    assert round(float(binary_tails(31, 15, "fisher", np.array([6]))[0][6, 5]), 4) == 0.0721
 
 
 def test_6_3_without_covariates_it_is_the_contrast_of_scores(cohort):
@@ -388,6 +388,39 @@ def test_6_6_single_precision_never_changes_a_p(tmp_path):
         observed = correlations(residuals)
         reached = (largest[:, None] >= observed * (1 - 1e-12)).sum(axis=0)
         np.testing.assert_array_equal(found.corrected_p, (1 + reached) / 61)
+
+
+@pytest.mark.parametrize("side", ["two-sided", "larger", "smaller"])
+@pytest.mark.parametrize("test", ["welch", "brunner-munzel", "liebermeister"])
+def test_6_6_nor_do_the_bounds_of_other_tests(tmp_path, test, side):
+    """Largest and 20th largest of all voxels against scipy's, with ties and with outliers."""
+    generator = np.random.default_rng(3)
+    columns = {"tied": generator.integers(0, 4, 24), "far": np.exp(4 * generator.normal(size=24))}
+    if test == "liebermeister":
+        columns = {"binary": generator.integers(0, 2, 24)}
+    cohort = make_cohort(tmp_path / "masks", lesions(24, 6), columns)
+    volume = cohort.grid.voxel_volume
+    chosen = {"test": test, "side": side, "control": "none", "v_mm3": [volume, 20 * volume]}
+    for name in columns:
+        found = map_symptom(cohort, name, **chosen, permutations=20, min_lesioned=6)
+        patterns, voxels = np.unique(matrix(found) > 0, axis=1, return_counts=True)
+        for number, order in enumerate(next(permuted_orders(np.zeros(24, int), 20, 0, 20)).T):
+            score = found.patients.score[order]
+            values = [_two_sample(test, score[one], score[~one]) for one in patterns.T]
+            heights = {"two-sided": np.abs, "larger": np.asarray, "smaller": np.negative}[side]
+            ordered = np.sort(np.repeat(heights(values), voxels))[::-1]
+            for v in (1, 20):
+                close(found.null.largest[v][number], ordered[v - 1])
+
+
+def _two_sample(test, a, b):
+    if test == "liebermeister":
+        wider = stats.hypergeom(a.size + b.size + 2, int(a.sum() + b.sum()) + 1, a.size + 1)
+        right, left = wider.sf(a.sum()), wider.cdf(a.sum())
+        return stats.norm.isf(right) if right < left else -stats.norm.isf(left)
+    if test == "welch":
+        return stats.ttest_ind(a, b, equal_var=False).statistic
+    return stats.brunnermunzel(b, a).statistic
 
 
 @pytest.mark.parametrize(("control", "near"), [("none", 0.05), ("dtlvc", None)])

@@ -10,13 +10,18 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from phantoms import SHAPE, image, write_masks
+from phantoms import AFFINE, SHAPE, image, write_masks
 
 from lesion_dash import cli, load_cohort
 from lesion_dash.analyses.load import Load
 from lesion_dash.analyses.notes import NotesAreErrors, errors_among, gather_notes
 from lesion_dash.analyses.request import ANALYSES
+from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.notes import by_reason
+from lesion_dash.core.grid import Grid
+from lesion_dash.images.masks import Binarization
+from lesion_dash.images.probabilities import Scale
+from lesion_dash.stats.components import find_components
 
 TABLE = "participant_id\tage\n"
 NOTES = (
@@ -134,6 +139,22 @@ def test_a_note_that_a_result_repeats_is_said_once():
     assert gather_notes(inputs, own) == ["aal: is odd", "3 voxels are not tested"]
 
 
+def test_a_note_on_one_part_of_a_folder_says_which(study, capsys):
+    masks = [*map(blob, range(4)), *map(at_border, range(2)), np.zeros(SHAPE, np.uint8)]
+    folder = write_masks(study / "parts", masks)
+    rows = "".join(f"sub-{number:03}\t{number}\n" for number in range(6))
+    (folder / "participants.tsv").write_text(TABLE + rows)
+    assert run("compare parts parts --where-a age<3 --where-b age>=3 -k 1 -o out") == 0
+    said = capsys.readouterr().err.splitlines()
+    (border,) = [line for line in said if "touch" in line]
+    assert border.startswith("note: parts (B): 2 files, sub-004_lesion.nii.gz, ")
+    counts = [line for line in said if re.search(r"age (<|>=) 3: . of 7 patients excluded", line)]
+    assert [line.split(": ")[1] for line in counts] == ["parts (A)", "parts (B)"]
+    # What is to be said of the whole folder is said once, and of neither part.
+    assert sum("6 of 7 patients have a row" in line for line in said) == 1
+    assert any(line.startswith("note: parts: 6 of 7 patients have a row") for line in said)
+
+
 # --strict
 
 
@@ -149,34 +170,85 @@ def test_with_strict_notes_are_errors_and_nothing_is_written(study, capsys, name
         assert all(len(re.findall(note, said)) == 1 for note in NOTES)
 
 
-@pytest.mark.parametrize(
-    ("note", "is_error"),
-    [
-        ("sex = F: 6 of 12 patients excluded", False),
-        ("8 of 12 patients excluded in all", False),
-        ("age >= 60: 5 of 40 patients excluded, 3 of them because the value is missing", True),
-        ("region 1, lens, chosen of 9", False),
-        ("lens: brought from 5 x 5 x 4 voxels to 9 x 9 x 9 voxels: label by label", False),
-        ("mask lens resampled from 5 x 5 x 4 voxels onto the image's grid by nearest", False),
-        ("placed by the affine in its file", False),
-        ("a volume belongs to the event 5 s before it (repetition time 2.5 s)", False),
-        ("10 of 11 components excluded: too small", False),
-        ("values up to 100 taken as percent", True),
-        ("values up to 42 taken as percent, as was stated", False),
-        ("areas: values up to 1 taken as probabilities from 0 to 1", False),
-        ("a: session first: 3 of 6 masks counted", False),
-        ("6 files of 3 patients taken together, such as 1_l.nii, 1_r.nii", False),
-        ("2 names stand for several patients each: every file is one patient", False),
-        ("participants.tsv of the dataset study is used", False),
-        ("nilearn:aal: cite Tzourio-Mazoyer et al. (2002); licence: none stated", False),
-        ("1 of 3 patients without a mask of session 2, such as p1; not counted", True),
-        ("holds 0 and one other number: taken for a mask", True),
-        ("placed on the other masks' grid, whose shape and voxel size it has", True),
-        ("2 files, a.nii, b.nii: mask is empty", True),
-    ],
-)
-def test_what_was_asked_for_is_no_error(note, is_error):
-    assert errors_among([note]) == [note] * is_error
+def chosen(**choice) -> tuple[str, ...]:
+    """The notes on two sessions of three patients, of which a choice is made."""
+    names = [f"sub-{patient}_ses-{session}.nii.gz" for patient in "abc" for session in "12"]
+    folder = write_masks(Path("chosen"), map(blob, range(6)), names=names)
+    (folder / "participants.tsv").write_text(f"{TABLE}sub-a\t50\nsub-b\t70\nsub-c\t\n")
+    return load_cohort(folder, **choice).all_notes
+
+
+def components(**choice) -> tuple[str, ...]:
+    array = np.zeros((9, 9, 9), np.float32)
+    array[1, 1, 1] = array[4:7, 4:7, 4:7] = 3
+    return find_components(nib.Nifti1Image(array, np.eye(4)), 1, **choice).notes
+
+
+def atlas_of(top: float, scale: Scale | None = None) -> tuple[str, ...]:
+    array = np.zeros((*SHAPE, 2), np.float32)
+    array[:3, ..., 0], array[3:, ..., 1] = top, top / 2
+    return load_atlas(image(array), scale=scale).notes
+
+
+def on_half_voxels() -> tuple[str, ...]:
+    fine = Grid((14, 18, 16), AFFINE @ np.diag([0.5, 0.5, 0.5, 1]))
+    return load_atlas(image(np.indices(SHAPE)[0].astype(np.int16))).on_grid(fine).notes
+
+
+ASKED_FOR = {
+    "a session": (lambda: chosen(session="1"), "3 of 6 masks counted"),
+    "a union": (lambda: chosen(several_files="union"), "taken together"),
+    "all files": (lambda: chosen(several_files="separate"), "every file is one patient"),
+    "two conditions": (
+        lambda: chosen(session="1", where=["age>=60", "age<90"]),
+        "patients excluded in all",
+    ),
+    "large parts": (lambda: components(min_size_voxels=5), "excluded: too small"),
+    "a scale": (lambda: atlas_of(42, "percent"), "percent, as was stated"),
+    "a usual scale": (lambda: atlas_of(1), "taken as probabilities from 0 to 1"),
+    "another grid": (on_half_voxels, "atlas resampled from "),
+    "labels of several files": (
+        lambda: chosen(session="1", label="any"),
+        "3 files, .* taken as the mask",
+    ),
+    "a threshold": (lambda: Binarization(0.5).summary, "taken as the mask"),
+}
+DOUBTS = {
+    "values that are missing": (
+        lambda: chosen(session="1", where=["age>=60"]),
+        "1 of them because the value is missing",
+    ),
+    "a likely scale": (lambda: atlas_of(80), "taken as percent"),
+    "labels without a name": (on_half_voxels, "no label table found"),
+}
+
+
+@pytest.mark.parametrize("name", [*ASKED_FOR, *DOUBTS])
+def test_what_was_asked_for_is_no_error(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    make, words = (ASKED_FOR | DOUBTS)[name]
+    notes = make()
+    inputs = [{"name": "one", "notes": list(notes)}, {"name": "other", "notes": ["is odd"]}]
+    for read, result in (
+        (inputs, []),  # with the name of the input before them
+        ([], notes),
+    ):
+        gathered = gather_notes(read, result)
+        assert any(re.search(words, note) for note in gathered)
+        is_error = any(re.search(words, note) for note in errors_among(gathered))
+        assert is_error == (name in DOUBTS)
+
+
+@pytest.mark.parametrize("command", ["compare", "report"])
+def test_what_was_asked_for_of_two_folders_passes_where_notes_are_errors(study, capsys, command):
+    for name in "pq":
+        masks = [np.roll(blob(number), int(name == "q"), 2) for number in range(4)]
+        names = [f"{name}{number}.nii" for number in range(4)]
+        folder = write_masks(study / name, masks, names=names)
+        rows = "".join(f"{name}{number}\t{60 + number}\n" for number in range(4))
+        (folder / "participants.tsv").write_text(TABLE + rows)
+    assert run(f"{command} p q -k 1 -o out --where 'age>=61' --strict") == 0
+    assert capsys.readouterr().err.count("1 of 4 patients excluded") == 2
 
 
 def test_strict_lets_pass_what_is_clean(study, capsys):

@@ -209,6 +209,8 @@ def without_versions(text: str) -> str:
     text = text.replace(str(Path.cwd()), "FOLDER")
     text = re.sub(r"data:image/png;base64,[\w+/=]+", "PICTURE", text)
     text = re.sub(r"\b[\d.]+ (s|MB)\b", "COST", text)
+    extra = r"(of the extra atlases), (not )?installed(: pip install lesion-dash\[atlases\])?"
+    text = re.sub(extra, r"\1", text)
     text = re.sub(r"\b[0-9a-f]{64}\b", "CHECKSUM", text)
     return re.sub(r"\b\d+\.\d+(\.\d+)+\w*\b|\d{4}-\d\d-\d\d(T[\d:+]+)?", "VERSION", text)
 

@@ -164,6 +164,15 @@ def test_who_has_no_row_is_counted_and_none_is_guessed(tmp_path, case):
     assert "none" in note
 
 
+def test_ids_that_are_no_names_are_nobodys(tmp_path):
+    table = ["participant_id|age", "P/1|61.5", "..nii.gz|70.25", *rows("P{n}|{a}")[2:]]
+    cohort = load_cohort(study(tmp_path / "m", table, [f"P{n}.nii.gz" for n in NUMBERS]))
+    np.testing.assert_array_equal(cohort.used_table["age"], [np.nan, np.nan, *AGES[2:]])
+    notes = "; ".join(cohort.notes)
+    assert "'P/1' is not a valid patient name" in notes
+    assert "1 row without an id of participants.tsv left out: row 3" in notes
+
+
 def test_a_row_without_a_mask_is_named_where_the_table_is_the_folders_own(tmp_path):
     folder = study(tmp_path / "masks", [SAME, *rows("sub-{n:03}|{a}|{s}"), "sub-099|50|F"])
     assert "1 row has no mask, such as sub-099" in "; ".join(load_cohort(folder).notes)

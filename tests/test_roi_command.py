@@ -224,7 +224,12 @@ def test_every_input_makes_its_source():
     series = ("--series", "1.nii", "2.nii", "--conditions", "1.tsv", "2.tsv")
     more = ("--delay", 4, "--fwhm", 6, "--repetition-time", 2, "--mask", "m.nii", "--test", "welch")
     assert recipe(*series, "--a", "face", "--b", "house", *more, *BEYOND).source == SeriesSource(
-        ("1.nii", "2.nii"), ("1.tsv", "2.tsv"), "face", "house", "welch", 4.0, 2.0, 6.0, "m.nii"
+        *(("1.nii", "2.nii"), ("1.tsv", "2.tsv"), "face", "house"),
+        test="welch",
+        delay_s=4.0,
+        repetition_time=2.0,
+        fwhm_mm=6.0,
+        mask="m.nii",
     )
     assert recipe("--images", "a", "b", *BEYOND).source == ImagesSource("a", "b")
     assert recipe("--cohorts", "a", "b", "--min-patients", 3, *BEYOND).source == CohortsSource(

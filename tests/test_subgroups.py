@@ -448,12 +448,6 @@ def test_what_remains_is_counted_as_if_it_were_asked(cohort, texts):
         assert column.missing == patients_who_meet(cohort, without)
 
 
-def test_text_is_a_condition_for_load_cohort_too(folder):
-    expected = load_cohort(folder, where=parse_conditions(["sex=F"])).patients
-    assert load_cohort(folder, where="sex=F").patients == expected
-    assert load_cohort(folder, where=["sex=F"]).patients == expected
-
-
 def test_the_summary_of_a_restriction_tells_who_is_excluded_for_want_of_a_value(cohort):
     assert restriction_summary(cohort, ["grade!=3+", "old<92"]) == (
         "grade != 3+, old < 92; 2 excluded only because old is missing or not certain; "

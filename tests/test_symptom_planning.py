@@ -134,6 +134,18 @@ def test_6_13_a_table_of_anything_is_joined_by_id_and_tested_like_regions(tmp_pa
         table_symptoms(tmp_path / "none.csv", sample, "nihss")
 
 
+def test_6_13_a_table_may_have_as_many_columns_as_disconnections(tmp_path, sample):
+    values = np.random.default_rng(0).random((sample.n_patients, 3000)).round(3)
+    rows = [
+        ",".join([patient.id, *map(str, row)])
+        for patient, row in zip(sample.used, values.tolist(), strict=True)
+    ]
+    head = ",".join(["id", *(f"edge{number}" for number in range(3000))])
+    (tmp_path / "edges.csv").write_text("\n".join([head, *rows]))
+    tests = table_symptoms(tmp_path / "edges.csv", sample, "nihss", permutations=20)
+    assert len(tests.table) == 3000
+
+
 def test_6_13_historical_controls_reach_regions_too(sample, sample_data):
     load = lesion_load(sample, load_atlas(sample_data / "atlas" / "synthetic_atlas.nii.gz"))
     tests = region_symptoms(load, "nihss", control="dtlvc", permutations=20)
@@ -249,6 +261,48 @@ def test_6_17_files_and_provenance(results):
     assert record["counts"]["patients"] == used
     assert used + sum(record["counts"]["excluded"].values()) == 40
     assert (results / "null.csv").read_text().count("\n") == 100
+
+
+@pytest.fixture
+def strong(tmp_path):
+    """Masks of patients whose score, or symptom, follows from a lesion at one voxel."""
+    masks = lesions(40, 3)
+    lesion = np.array([mask[2, 2, 3] for mask in masks])
+    score = 20 * lesion + np.arange(40) % 7
+    make_cohort(tmp_path / "masks", masks, {"score": score, "symptom": lesion.astype(int)})
+    return tmp_path
+
+
+@pytest.mark.parametrize("choices", [("score",), ("score", "--control", "none")])
+def test_6_18_an_effect_that_is_given_what_its_test_is_needs_no_word(strong, capsys, choices):
+    out = strong / "out"
+    arguments = ["lsm", str(strong / "masks"), "--score", *choices, "--permutations", "99"]
+    assert main([*arguments, "-o", str(out)]) == 0
+    assert "not given" not in "".join(capsys.readouterr())
+    assert b"not given" not in (out / "effect.nii").read_bytes()[:352]
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        ("score", "--control", "behaviour"),
+        ("score", "--control", "lesion"),
+        ("score", "--control", "dtlvc"),
+        ("symptom", "--test", "liebermeister"),
+    ],
+)
+def test_6_18_an_effect_that_is_not_given_what_its_test_is_says_so(strong, capsys, choices):
+    out = strong / "out"
+    arguments = ["lsm", str(strong / "masks"), "--score", *choices, "--permutations", "99"]
+    assert main([*arguments, "-o", str(out)]) == 0
+    printed = capsys.readouterr()
+    said = "not given lesion volume"
+    assert said in next(line for line in printed.out.splitlines() if "peak in" in line)
+    assert said in printed.err
+    record = json.loads((out / "provenance.json").read_text())
+    assert any(said in note for note in record["counts"]["notes"])
+    for name in ("effect", "ci_low", "ci_high"):
+        assert said.encode() in (out / f"{name}.nii").read_bytes()[:352]
 
 
 def test_6_18_the_terminal_tells_all_in_25_lines(sample_data, tmp_path, capsys):

@@ -28,6 +28,7 @@ def prepared(tmp_path_factory):
         ("ols", "lognormal"),
         ("rank", "integers"),
         ("welch", "normal"),
+        ("brunner-munzel", "normal"),
         ("liebermeister", "binary"),
         ("fisher", "binary"),
     ],

@@ -11,7 +11,7 @@ from ..core.errors import InputError
 from . import fields
 from .console import LONGEST_LIST
 from .fields import option, source
-from .inputs import open_atlas
+from .inputs import open_atlas, side_notices
 from .request import TABLE, Progress, Request, Result
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class Assign(Request):
     atlas: fields.Atlas
     labels: fields.Labels
     scale: fields.AtlasScale
+    accept_swapped: fields.AcceptSwapped
+    mirror_atlas: fields.MirrorAtlas
     output: fields.OutputTable
     overwrite: fields.Overwrite
     strict: fields.Strict
@@ -98,16 +100,18 @@ class Assign(Request):
         from ..atlas.atlas import atlas_input
         from ..core.tables import csv_bytes
 
-        atlas = open_atlas(self.atlas, self.labels, self.scale)
+        atlas = open_atlas(self.atlas, self.labels, self)
         assign = self._assign_map if self.image is not None else self._assign_points
         assignment, table, source, notes = assign(atlas)
-        own = {"like": self.like, "min_correlation": self.min_correlation}
+        own: dict[str, Any] = {"like": self.like, "min_correlation": self.min_correlation}
+        chosen = {"accept_swapped": self.accept_swapped, "mirror_atlas": self.mirror_atlas}
+        own |= {name: value for name, value in chosen.items() if value}
         return Result(
             files=[(self.target.path.name, csv_bytes(table))],
             inputs=[source, atlas_input(atlas)],
             counts={"rows": len(table), "notes": list(assignment.notes)},
             parameters=assignment.parameters | own,
-            lines=[*_lines(assignment, atlas), self.rows_line(table)],
+            lines=[*side_notices(atlas), *_lines(assignment, atlas), self.rows_line(table)],
             notes=[*notes, *assignment.notes],
         )
 
@@ -254,7 +258,8 @@ def _describe_region(row: Any, is_probabilistic: bool) -> str:
 def _describe_point(row: Any) -> str:
     place = ", ".join(f"{mm + 0.0:g}" for mm in (row.x_mm, row.y_mm, row.z_mm))
     chance = f", probability {row.probability:.2f}" if row.probability > 0 else ""
-    return f"point {row.point} at {place} mm: {row.region}{chance}"
+    away = f", {row.nearest_mm:.1f} mm from {row.nearest_region}" if row.nearest_mm > 0 else ""
+    return f"point {row.point} at {place} mm: {row.region}{chance}{away}"
 
 
 def _two(value: float) -> str:

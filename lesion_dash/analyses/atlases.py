@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _OURS = "made for lesion_dash, of no brain; licence: BSD-3-Clause"
 _PUBLISHED = "published, by nilearn"
+_INSTALLED = "of the extra atlases, installed"
+_NOT_INSTALLED = "of the extra atlases, not installed: pip install lesion-dash[atlases]"
 
 
 class Atlases(Request):
@@ -44,7 +46,9 @@ class Atlases(Request):
         lines: list[str] = []
         for title, group in groups.items():
             families = _families(group, is_each_one=self.all or title != _PUBLISHED)
-            last = "path for --atlas" if title != _PUBLISHED else "on disk"
+            is_named = title in (_INSTALLED, _NOT_INSTALLED)
+            last = "on disk" if title == _PUBLISHED else "name" if is_named else "path"
+            last += "" if title == _PUBLISHED else " for --atlas"
             lines += [f"{title}:", *_table_lines(families, last), *_credit_lines(families), ""]
         hint = (
             "Give a path, or a name that begins with nilearn:, as --atlas; the published atlas is"
@@ -54,14 +58,16 @@ class Atlases(Request):
 
     def _find(self) -> dict[str, list[Listed]]:
         """The atlases by where they come from; nothing is downloaded."""
-        from ..atlas.finding import list_atlases
+        from ..atlas.finding import list_atlases, list_installed
+        from ..atlas.installed import data_folder
         from ..files.paths import sample_data
 
         bundled = sample_data() / "atlas"
         groups = {self.atlases: list(list_atlases(self.atlases))} if self.atlases else {}
         if bundled.is_dir():
             groups["bundled"] = [replace(atlas, credit=_OURS) for atlas in list_atlases(bundled)]
-        return groups | {_PUBLISHED: list(list_atlases())}
+        installed = _INSTALLED if data_folder() is not None else _NOT_INSTALLED
+        return groups | {installed: list(list_installed()), _PUBLISHED: list(list_atlases())}
 
 
 @dataclass(frozen=True)

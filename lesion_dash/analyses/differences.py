@@ -9,7 +9,7 @@ from ..core import defaults
 from ..core.text import counted
 from . import fields
 from .fields import option, source
-from .inputs import check_overlap, load_folder, open_atlas
+from .inputs import check_overlap, load_folder, open_atlas, side_notices
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ class Compare(Request):
     atlas: fields.AtlasIfAny
     labels: fields.Labels
     scale: fields.AtlasScaleIfAny
+    accept_swapped: fields.AcceptSwapped
+    mirror_atlas: fields.MirrorAtlas
     output: fields.Output
     overwrite: fields.Overwrite
     strict: fields.Strict
@@ -61,7 +63,7 @@ class Compare(Request):
         from ..regions.differences import region_differences
         from ..stats.differences import FILE_NAMES, cohort_differences
 
-        atlas = open_atlas(self.atlas, self.labels, self.scale) if self.atlas else None
+        atlas = open_atlas(self.atlas, self.labels, self) if self.atlas else None
         a = load_folder(self.a, self, progress, more=self.where_a)
         b = load_folder(self.b, self, progress, more=self.where_b)
         for cohort in (a, b):
@@ -77,7 +79,7 @@ class Compare(Request):
             files=_files(differences, regions),
             inputs=[cohort_input(a), cohort_input(b), *([atlas_input(atlas)] if atlas else [])],
             counts=_counts(differences),
-            lines=[*lines, self.files_line()],
+            lines=[*side_notices(atlas), *lines, self.files_line()],
             notes=[*differences.notes, *notes, *of_regions],
         )
 

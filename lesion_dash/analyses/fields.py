@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -166,12 +165,6 @@ def help_of(info: FieldInfo) -> str:
     default = default_text(info)
     more = "; ".join(filter(None, [default and f"default {default}", bounds_of(info)]))
     return (info.description or "") + (f" ({more})" if more else "")
-
-
-def suggest(name: str, choices: Iterable[Any]) -> str:
-    """The choice that may have been meant; nothing where none is alike."""
-    alike = get_close_matches(name, [str(choice) for choice in choices], 1)
-    return f"did you mean {alike[0]}?" if alike else ""
 
 
 _BESIDE = "provenance is written beside it"
@@ -385,9 +378,28 @@ AtlasScale = Annotated[
 AtlasScaleIfAny = Annotated[
     Literal["fraction", "percent"] | None, option(_SCALE, default=None, is_usual_recorded=False)
 ]
+AcceptSwapped = Annotated[
+    bool,
+    option(
+        "use the names of an atlas as they are, although its regions lie on another side",
+        default=False,
+        is_usual_recorded=False,
+    ),
+]
+MirrorAtlas = Annotated[
+    bool,
+    option(
+        "exchange left and right of the atlas, about x = 0 mm",
+        default=False,
+        is_usual_recorded=False,
+    ),
+]
 By = Annotated[
-    Literal["region", "hemisphere", "parent"],
-    option("put regions together by hemisphere, or by parent such as the lobe", default="region"),
+    Literal["region", "lobe", "gyrus", "hemisphere", "system", "parent"],
+    option(
+        "put regions together by a level of their names; parent is the one their table names",
+        default="region",
+    ),
 ]
 
 # Single images.

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.errors import InputError
+from ..core.notes import note_on
 from .console import warn
 from .request import Progress, Request
 
 if TYPE_CHECKING:
     from ..atlas.atlas import Atlas
     from ..cohort.cohort import Cohort
+    from ..cohort.reading import ReadOptions
     from ..cohort.selection import SeveralFiles
     from ..core.grid import Grid
     from ..images.probabilities import Scale
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from ..regions.load import LesionLoad
 
 
-_OPTIONAL = ("session", "several_files", "space")
+_OPTIONAL = ("participants", "session", "several_files", "space")
 
 
 class ReadsFolders(Protocol):
@@ -34,20 +37,39 @@ class ReadsFolders(Protocol):
     scheduler: str | None
 
 
-class ReadsAtlases(Protocol):
+class ReadsAtlas(Protocol):
+    """A request with the fields that say how an atlas is read."""
+
+    scale: Scale | None
+    accept_swapped: bool
+    mirror_atlas: bool
+
+
+class ReadsAtlases(ReadsAtlas, Protocol):
     """A request of several atlases."""
 
     atlas: tuple[str, ...]
     labels: tuple[str, ...]
-    scale: Scale | None
+
+
+def read_options(request: ReadsFolders, **more: Any) -> ReadOptions:
+    """How a request reads folders of masks; `more` are other fields, such as callbacks."""
+    from ..cohort.conditions import parse_conditions
+    from ..cohort.reading import ReadOptions
+    from ..images.masks import Binarization
+
+    return ReadOptions(
+        pattern=request.pattern,
+        choice=Binarization(request.threshold, request.label),
+        where=parse_conditions(request.where),
+        # An analysis need not have these fields.
+        **{name: vars(request)[name] for name in _OPTIONAL if name in vars(request)},
+        **more,
+    )
 
 
 def load_folder(
-    path: str,
-    request: ReadsFolders,
-    progress: Progress,
-    participants: str | None = None,
-    more: Sequence[str] = (),
+    path: str, request: ReadsFolders, progress: Progress, *, more: Sequence[str] = ()
 ) -> Cohort:
     """Load a cohort into memory, or onto the disk where it is too large for that.
 
@@ -56,7 +78,6 @@ def load_folder(
     path : str
     request : ReadsFolders
     progress : callable
-    participants : str, optional
     more : sequence of str
         Conditions beside those of the request, such as those for A alone.
     """
@@ -64,19 +85,13 @@ def load_folder(
     from ..cohort.dask import scheduler_to_use
     from ..cohort.loading import load_cohort
     from ..files.paths import as_path
-    from ..images.masks import Binarization
 
+    options = read_options(request, progress=progress(f"reading {as_path(path).name}", "file"))
     return load_cohort(
         path,
-        participants,
-        request.pattern,
-        Binarization(request.threshold, request.label),
-        progress(f"reading {as_path(path).name}", "file"),
+        **vars(replace(options, where=(*options.where, *parse_conditions(more)))),
         notice=lambda text: warn(f"note: {text}"),
         scheduler=scheduler_to_use(request.scheduler),
-        where=parse_conditions([*request.where, *more]),
-        # An analysis need not have these fields.
-        **{name: vars(request)[name] for name in _OPTIONAL if name in vars(request)},
     )
 
 
@@ -116,14 +131,33 @@ def file_inputs(sources: Mapping[str, str]) -> list[dict[str, Any]]:
     ]
 
 
-def open_atlas(image: str, table: str | None, scale: Scale | None = None) -> Atlas:
-    """Load an atlas, and say so where that takes a download."""
+def open_atlas(image: str, table: str | None, request: ReadsAtlas) -> Atlas:
+    """Load an atlas as a request says, and say so where that takes a download.
+
+    Names that are on the wrong side are marked, unless the request accepts them.
+    """
+    from ..atlas.doubts import mark_doubtful
+    from ..atlas.grouping import check_map_sides
     from ..atlas.loading import load_atlas
     from ..atlas.published import will_download
 
     if will_download(image):
         warn(f"note: {image} is downloaded now, by nilearn and into its cache")
-    return load_atlas(image, table, scale=scale)
+    atlas = load_atlas(image, table, scale=request.scale)
+    if request.mirror_atlas:
+        atlas = atlas.mirrored()
+        sides = check_map_sides(atlas.grid, atlas.maps, atlas.regions)
+        atlas = atlas.replaced(notes=(*atlas.notes, *sides))
+    return atlas if request.accept_swapped else mark_doubtful(atlas)
+
+
+def side_notices(*atlases: Atlas | None) -> list[str]:
+    """What stands before the results where names of an atlas are on the wrong side, and marked."""
+    from ..atlas.doubts import REMEDY, is_marked, side_doubt
+
+    doubted = [atlas for atlas in atlases if atlas is not None and is_marked(atlas)]
+    lines = [f"WARNING: {atlas.name}: {side_doubt(atlas)}; {REMEDY}" for atlas in doubted]
+    return [*lines, ""] if lines else []
 
 
 def open_atlases(request: ReadsAtlases) -> list[Atlas]:
@@ -133,7 +167,7 @@ def open_atlases(request: ReadsAtlases) -> list[Atlas]:
         problem = f"{len(tables)} label tables for {len(request.atlas)} atlases"
         raise InputError("--labels", problem, "give one for each atlas in their order, or none")
     return [
-        open_atlas(image, table, request.scale)
+        open_atlas(image, table, request)
         for image, table in zip(request.atlas, tables, strict=True)
     ]
 
@@ -148,13 +182,17 @@ def names_by_atlas(file_name: str, request: ReadsAtlases) -> list[str]:
 
 
 def prepare_atlas(atlas: Atlas, grid: Grid, by: str) -> Atlas:
-    """An atlas on a grid, its regions put together by their hemisphere or parent."""
+    """An atlas on a grid, its regions put together by a level of their names."""
+    from ..atlas.doubts import is_marked, mark_doubtful
     from ..atlas.grouping import group_regions
 
     local = atlas.on_grid(grid)
-    return local if by == "region" else group_regions(local, by)  # type: ignore[arg-type]
+    if by == "region":
+        return local
+    grouped = group_regions(local, by)  # type: ignore[arg-type]
+    return mark_doubtful(grouped) if is_marked(local) else grouped
 
 
 def notes_on_atlases(results: Sequence[RegionCounts | LesionLoad]) -> list[str]:
     """The notes on atlases, with their names."""
-    return [f"{result.atlas.name}: {note}" for result in results for note in result.notes]
+    return [note_on(result.atlas.name, note) for result in results for note in result.notes]

@@ -10,7 +10,7 @@ from ..core.defaults import SIGNIFICANCE_LEVEL
 from ..core.text import counted
 from . import fields
 from .fields import option
-from .inputs import load_folder, open_atlas
+from .inputs import load_folder, open_atlas, side_notices
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ class LesionSymptomMap(Request):
     """Where damage goes with a score: voxel-based lesion-symptom mapping (VLSM).
 
     The score is a column of the participants table. All differences are lesioned minus spared: a
-    positive one means a higher score in patients with a lesion there. A corrected p of at most
-    0.05 means that the chance of any false voxel in the whole map is 5 %; one of --v, that of so
-    many mm³ of false voxels or more. A finding does not say that this place alone causes the
-    deficit, and a voxel without one, or not tested, may matter all the same.
+    positive one means a higher score in patients with a lesion there. Where no place goes with
+    the score, 5 % of maps hold any voxel with a corrected p of at most 0.05, or, with one of --v,
+    so many mm³ of them or more. A finding does not say that this place alone causes the deficit,
+    and a voxel without one, or not tested, may matter all the same.
     """
 
     command = "lsm"
@@ -93,6 +93,8 @@ class LesionSymptomMap(Request):
     atlas: str | None = fields.source("to name the region of each cluster", "ATLAS", default=None)
     labels: fields.Labels
     scale: fields.AtlasScale
+    accept_swapped: fields.AcceptSwapped
+    mirror_atlas: fields.MirrorAtlas
     pattern: fields.Pattern
     session: fields.Session
     several_files: fields.SeveralFiles
@@ -120,8 +122,8 @@ class LesionSymptomMap(Request):
         from ..cohort.cohort import cohort_input
         from ..stats.lesion_symptom.cluster_table import find_symptom_clusters
 
-        atlas = open_atlas(self.atlas, self.labels, self.scale) if self.atlas else None
-        cohort = load_folder(self.masks, self, progress, self.participants)
+        atlas = open_atlas(self.atlas, self.labels, self) if self.atlas else None
+        cohort = load_folder(self.masks, self, progress)
         if atlas is not None:
             atlas = atlas.on_grid(cohort.grid)
         symptom_map = self._map(cohort, self.control, progress)
@@ -137,7 +139,7 @@ class LesionSymptomMap(Request):
             files=self._files(symptom_map, without, clusters, regions),
             inputs=[cohort_input(cohort), *([atlas_input(atlas)] if atlas is not None else [])],
             counts=_counts(symptom_map, clusters),
-            lines=[*lines, self.files_line()],
+            lines=[*side_notices(atlas), *lines, self.files_line()],
             notes=_each_once(symptom_map, regions),
         )
 
@@ -270,18 +272,24 @@ def _summary(symptom_map: SymptomMap, clusters: SymptomClusters) -> list[str]:
         if detectable is not None:
             lines.append(
                 f"smallest effect found in 80 % of such studies: {detectable.min():.2f} to "
-                f"{detectable.max():.2f} SD, by voxel: smaller ones are missed"
+                f"{detectable.max():.2f} SD, by voxel: smaller ones are found less often"
             )
     return [*lines, STATEMENT]
 
 
 def _cluster_line(row: Any, symptom_map: SymptomMap) -> str:
+    from ..atlas.places import NamedPlace
+    from ..stats.lesion_symptom.quantities import left_out
     from ..stats.lesion_symptom.univariate import LINEAR
 
-    place = row.region or f"{row.x_mm:.0f}, {row.y_mm:.0f}, {row.z_mm:.0f} mm"
+    named = NamedPlace(row.region, row.full_name, row.lobe, row.nearest_region, row.nearest_mm)
+    place = named.words or f"{row.x_mm:.0f}, {row.y_mm:.0f}, {row.z_mm:.0f} mm"
     unit = symptom_map.patients.name
     has_terms = symptom_map.covariates or symptom_map.control in ("log-volume", "volume")
     given = ", given the covariates," if has_terms and symptom_map.test in LINEAR else ""
+    has_covariates = bool(symptom_map.covariates)
+    if what := left_out("effect", symptom_map.test, symptom_map.control, has_covariates):
+        given += f" not given {what}," if given else f", not given {what},"
     return (
         f"  {row.cluster}: {row.volume_mm3 / 1000:.2f} mL, peak in {place}: {unit} "
         f"{row.mean_lesioned:.1f} of {row.lesioned} lesioned, {row.mean_spared:.1f} of "

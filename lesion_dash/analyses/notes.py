@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
+from string import ascii_uppercase
 from typing import Any
 
 from ..core.errors import LesionDashError
+from ..core.notes import InfoNote, note_on
 from ..core.text import counted, printable
 
 STRICT_EXIT_CODE = 1
 """As that of `lesion-dash check` where there are notes: 2 means that nothing could be used."""
-
-
-_ASKED_FOR = (
-    r"\b(brought|resampled|reoriented( exactly)?) from ",
-    r"\bplaced (by|exactly in another field of view, from) ",
-    r"\bis a category: ",
-    r"\bsmoothed with ",
-    r"chosen of \d+$",
-    r"taken as the mask$",
-    r"\bsession .+ masks counted$",
-    r"\d files of \d.* taken together, such as ",
-    r"for several patients each: every file is one patient$",
-    r"\bof the dataset .+ is used$",
-    r"\btaken as probabilities from 0 to 1$",
-    r", as was stated$",
-    r"\bcite .+; licence: ",
-    r"\(repetition time .+ s\)$",
-    r"excluded: too small$",
-    r"patients excluded( in all)?$",
-    r"were excluded when the images were compared$",
-)
-"""What was asked for, and how it was done: worth saying, and no reason to doubt the data."""
 
 
 class NotesAreErrors(LesionDashError):
@@ -65,19 +44,18 @@ def errors_among(notes: Iterable[str]) -> list[str]:
 
     Examples
     --------
-    >>> errors_among(["sex = F: 6 of 12 patients excluded", "a.nii: mask is empty"])
+    >>> errors_among([InfoNote("sex = F: 6 of 12 patients excluded"), "a.nii: mask is empty"])
     ['a.nii: mask is empty']
-    >>> errors_among(["masks: session ses-1: 3 of 6 masks counted"])
-    []
     """
-    return [note for note in notes if not any(re.search(kind, note) for kind in _ASKED_FOR)]
+    return [note for note in notes if not isinstance(note, InfoNote)]
 
 
 def gather_notes(inputs: Sequence[Mapping[str, Any]], own: Iterable[str]) -> list[str]:
     """The notes on all inputs, with their names where there are several, then those on the result.
 
     A result repeats notes on its inputs, with a name before them or without: those are said once.
-    Parts of one folder share its name, and so what is to be said of the whole.
+    Parts of one folder share its name, and so what is to be said of the whole; what is to be said
+    of one part alone names it A or B.
 
     Parameters
     ----------
@@ -91,12 +69,22 @@ def gather_notes(inputs: Sequence[Mapping[str, Any]], own: Iterable[str]) -> lis
     >>> folder = {"kind": "cohort", "folder": "study/masks", "notes": ["2 files are empty"]}
     >>> gather_notes([folder, folder], ["2 files are empty", "5 voxels are not tested"])
     ['masks: 2 files are empty', '5 voxels are not tested']
+    >>> gather_notes([folder, folder | {"notes": ["2 files are empty", "only one patient"]}], [])
+    ['masks: 2 files are empty', 'masks (B): only one patient']
     >>> gather_notes([folder], [])
     ['2 files are empty']
     """
     sentences = {note for one in inputs for note in one.get("notes", ())}
+    cohorts = [one for one in inputs if one.get("kind") == "cohort"]
+
+    def title(one: Mapping[str, Any], note: str) -> str:
+        alike = [other for other in cohorts if _name(other) == _name(one)]
+        if one not in cohorts or all(note in other.get("notes", ()) for other in alike):
+            return _name(one)
+        return f"{_name(one)} ({ascii_uppercase[cohorts.index(one)]})"
+
     named = [
-        f"{_name(one)}: {note}" if len(inputs) > 1 else note
+        note_on(title(one, note), note) if len(inputs) > 1 else note
         for one in inputs
         for note in one.get("notes", ())
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError
+from ..core.notes import note_on
 from ..core.text import printable
 from . import fields
 from .fields import source
@@ -15,6 +16,7 @@ from .inputs import (
     notes_on_atlases,
     open_atlases,
     prepare_atlas,
+    side_notices,
 )
 from .request import Progress, Request, Result
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from ..cohort.cohort import Cohort
     from ..images.masks import Mask
-    from ..regions.counts import RegionCounts
+    from ..regions.counts import DistanceBand, RegionCounts
     from ..stats.overlap import Overlap
 
 _MAX_REGIONS = 20
@@ -43,6 +45,8 @@ class OverlapRequest(Request):
     atlas: fields.AtlasesIfAny
     labels: fields.LabelsOfEach
     scale: fields.AtlasScale
+    accept_swapped: fields.AcceptSwapped
+    mirror_atlas: fields.MirrorAtlas
     output: fields.Output
     overwrite: fields.Overwrite
     strict: fields.Strict
@@ -89,11 +93,17 @@ class OverlapRequest(Request):
             count_regions(both, prepare_atlas(atlas, both.grid, self.by)) for atlas in atlases
         ]
         contents = [nifti_bytes(both.to_nifti()), *(csv_bytes(each.table) for each in counted)]
-        lines = [*_maps_lines(result), *(line for each in counted for line in _regions_lines(each))]
+        notices = side_notices(*atlases)
+        lines = [
+            *notices,
+            *_maps_lines(result),
+            *(line for each in counted for line in _regions_lines(each)),
+        ]
         return Result(
             files=zip(self.outputs(), contents, strict=True),
             inputs=[*inputs, *map(atlas_input, atlases)],
             counts=_sizes(result)
+            | {"outside_by_distance": {each.atlas.name: _bands(each) for each in counted}}
             | {"notes": list(result.notes), "atlas_notes": notes_on_atlases(counted)},
             lines=[*lines, "", self.files_line()],
             notes=[*notes, *result.notes, *_notes_on_maps(result), *notes_on_atlases(counted)],
@@ -152,8 +162,13 @@ def _sizes(result: Overlap) -> dict[str, Any]:
     return voxels | {"volume_both_mm3": result.both.volume_mm3, "dice": dice}
 
 
+def _bands(counts: RegionCounts) -> dict[str, int]:
+    """Voxels outside an atlas by their distance to it."""
+    return {band.label: band.voxels for band in counts.outside_by_distance}
+
+
 def _notes_on_maps(result: Overlap) -> list[str]:
-    own = [f"{mask.name}: {note}" for mask in (result.a, result.b) for note in mask.notes]
+    own = [note_on(mask.name, note) for mask in (result.a, result.b) for note in mask.notes]
     return [*own, *result.notes]
 
 
@@ -166,11 +181,17 @@ def _maps_lines(result: Overlap) -> list[str]:
     return [*lines, f"overlap: {result.both.voxels:,} voxels, {volume:,.2f} mL; Dice {dice}"]
 
 
+def _band_words(band: DistanceBand) -> str:
+    volume = band.volume_mm3 / 1000
+    size = f"{band.voxels:,} voxels, {volume:,.3f} mL, {band.percent_of_map:.1f} % of overlap"
+    return f"{band.label}: {size}"
+
+
 def _regions_lines(counts: RegionCounts) -> Sequence[str]:
     """The regions of one atlas; in a probabilistic one, by their expected voxels."""
     *regions, outside = counts.rows
     touched = [row for row in regions if row.voxels]
-    rows = [*touched[:_MAX_REGIONS], outside]
+    rows = [outside, *touched[:_MAX_REGIONS]]
     names = [printable(row.region) for row in rows]
     width = max(map(len, names))
     kind = "expected" if counts.probabilistic else "voxels"
@@ -181,7 +202,11 @@ def _regions_lines(counts: RegionCounts) -> Sequence[str]:
         percent = row.expected_percent_of_region
         of_region = f"{percent:11.1f}" if percent == percent else f"{'-':>11}"
         amount = f"{row.expected_voxels:9,.0f}  {row.expected_volume_mm3 / 1000:11,.3f}"
-        lines.append(f"{name:{width}}  {amount}  {100 * row.mean_probability:12.1f}  {of_region}")
+        words = printable(", ".join(filter(None, (row.full_name, row.lobe))))
+        line = f"{name:{width}}  {amount}  {100 * row.mean_probability:12.1f}  {of_region}  {words}"
+        lines.append(line.rstrip())
+        if row is outside and row.voxels:
+            lines += [f"  {_band_words(band)}" for band in counts.outside_by_distance]
     if len(touched) > _MAX_REGIONS:
         more = len(touched) - _MAX_REGIONS
         lines.append(f"and {more} more regions, in the table that was written")

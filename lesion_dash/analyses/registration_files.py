@@ -10,6 +10,7 @@ from math import isfinite
 from typing import Any
 
 from ..core.defaults import Kind
+from ..core.notes import note_on
 from ..files.reading import checksum
 from ..files.writing import FILE_NAME, provenance_bytes
 from ..images.maps import Map, file_parts, labels_to_nifti
@@ -156,7 +157,7 @@ def all_notes(registration: Registration) -> list[str]:
     if registration.lesion is not None:
         images.insert(0, registration.lesion)
     notes = [*registration.notes]
-    notes += [f"{image.name}: {note}" for image in images for note in image.notes]
+    notes += [note_on(image.name, note) for image in images for note in image.notes]
     return list(dict.fromkeys(notes))
 
 

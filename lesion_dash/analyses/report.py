@@ -9,11 +9,10 @@ from pydantic import model_validator
 from ..core.errors import InputError
 from . import fields
 from .fields import option, source
-from .inputs import check_overlap, load_folder, open_atlas
+from .inputs import check_overlap, load_folder, open_atlas, read_options, side_notices
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import date
 
     from ..atlas.atlas import Atlas
@@ -29,20 +28,6 @@ _ATLAS = (
 )
 
 
-def _common(cohorts: Sequence[Cohort], request: ReportRequest) -> tuple[str, ...]:
-    """Who of B is in A as well."""
-    from ..cohort.conditions import restrict_cohort
-    from ..cohort.same_patients import common_patients
-
-    if len(cohorts) < 2:
-        return ()
-    a, b = (
-        restrict_cohort(cohort, request.conditions(letter))
-        for letter, cohort in zip("ab", cohorts, strict=True)
-    )
-    return common_patients(a, b)
-
-
 class WriteReport(Request):
     """One HTML file to read, print and share, with the maps and tables it is made of."""
 
@@ -56,6 +41,8 @@ class WriteReport(Request):
     atlas: str | None = source(_ATLAS, "ATLAS", default=None)
     labels: fields.Labels
     scale: fields.AtlasScale
+    accept_swapped: fields.AcceptSwapped
+    mirror_atlas: fields.MirrorAtlas
     output: fields.Output
     overwrite: fields.Overwrite
     strict: fields.Strict
@@ -80,7 +67,7 @@ class WriteReport(Request):
         return self
 
     def _open_atlas(self) -> Atlas | None:
-        return open_atlas(self.atlas, self.labels, self.scale) if self.atlas is not None else None
+        return open_atlas(self.atlas, self.labels, self) if self.atlas is not None else None
 
     def outputs(self) -> list[str]:
         from ..report.report import file_names
@@ -103,39 +90,34 @@ class WriteReport(Request):
         page = self.target.folder / self.outputs()[0]
         return Result(
             files=report.files.items(),  # the provenance is one of them
-            lines=[*report.sentences, f"{self.files_line()}: open {page}"],
+            lines=[*side_notices(atlas), *report.sentences, f"{self.files_line()}: open {page}"],
             inputs=report.inputs,
-            notes=[*report.notes, *_common(cohorts, request)],
+            notes=report.notes,
         )
 
     def _check_folders(self, request: ReportRequest) -> None:
         """Refuse a wrong name of a folder, table or column before many masks are read."""
         from ..cohort.conditions import exclude_patients
         from ..cohort.participants import read_participants
-        from ..cohort.reading import ReadOptions, list_masks
+        from ..cohort.reading import list_masks
         from ..files.listing import check_folder
-        from ..images.masks import Binarization
 
         for letter, folder in zip("ab", (self.a, self.b), strict=True):
-            if folder is not None:
-                path = check_folder(folder)
-                options = ReadOptions(
-                    pattern=self.pattern,
-                    session=self.session,
-                    several_files=self.several_files,
-                    choice=Binarization(self.threshold, self.label),
-                )
-                files = list_masks(path, options).files
+            if folder is None:
+                continue
+            path = check_folder(folder)
+            conditions = request.conditions(letter)
+            if conditions or self.participants:  # else nothing of a table is an error
+                files = list_masks(path, read_options(self)).files
                 table, notes = read_participants(path, files, self.participants)
-                exclude_patients(request.conditions(letter), table, (), path, notes)
+                exclude_patients(conditions, table, (), path, notes)
 
     def _load(self, progress: Progress) -> list[Cohort]:
         """The whole folders, as the report applies the conditions itself; one is read once."""
         whole = self.model_copy(update={"where": ()})
         folders = [self.a, *([self.b] if self.b is not None else [])]
         cohorts = {
-            folder: load_folder(folder, whole, progress, self.participants)
-            for folder in dict.fromkeys(folders)
+            folder: load_folder(folder, whole, progress) for folder in dict.fromkeys(folders)
         }
         return [cohorts[folder] for folder in folders]
 
@@ -196,6 +178,7 @@ _AGAIN = "report"
 
 def _again(findings: Findings) -> Again:
     """The command and the Python of the same report, to be run where its inputs lie."""
+    from ..atlas.atlas import MIRRORED
     from ..report.reproduction import Again, find_places
 
     places = find_places(findings)
@@ -207,6 +190,7 @@ def _again(findings: Findings) -> Again:
         "atlas": atlas,
         "labels": labels,
         "scale": getattr(findings.atlas, "scale", None),
+        "mirror_atlas": findings.atlas is not None and MIRRORED in findings.atlas.notes,
         "participants": places.participants,
     }
     request = WriteReport(**files, output=_AGAIN, **findings.request.parameters)

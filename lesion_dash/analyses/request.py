@@ -29,8 +29,8 @@ from pydantic.fields import FieldInfo
 
 from ..cohort.dask import scheduler_to_use
 from ..core.errors import InputError
-from ..core.text import counted, layout, literal, printable, shell_word
-from .fields import argument_of, choices_of, default_of, flag_of, suggest, value_type
+from ..core.text import counted, did_you_mean, layout, literal, printable, shell_word
+from .fields import argument_of, choices_of, default_of, flag_of, value_type
 from .notes import STRICT_EXIT_CODE, NotesAreErrors, counted_notes, errors_among, gather_notes
 
 Progress = Callable[[str, str], Callable[..., None] | None]
@@ -471,7 +471,7 @@ def _as_input_error(kind: type[Request], error: ValidationError) -> InputError:
     name = str(first["loc"][0]) if first["loc"] else kind.command
     if what == "extra_forbidden":
         return InputError(
-            name, f"is not a field of {kind.__name__}", suggest(name, kind.model_fields)
+            name, f"is not a field of {kind.__name__}", did_you_mean(name, kind.model_fields)
         )
     info = kind.model_fields[name]
     subject = kind.flag(name)
@@ -485,7 +485,7 @@ def _problem(what: str, value: Any, context: Mapping[str, Any], info: FieldInfo)
     if what == "literal_error":
         choices = [str(choice) for choice in choices_of(info)]
         is_number = isinstance(choices_of(info)[0], int)  # 18 is not what 8 was meant to be
-        alike = "" if is_number else suggest(str(value), choices)
+        alike = "" if is_number else did_you_mean(str(value), choices)
         remedy = alike or f"choose one of {', '.join(choices)}"
         return f"{value!r} is not known", remedy
     for bound, relation in (("ge", "is below"), ("gt", "is not above"), ("le", "is above")):

@@ -414,7 +414,7 @@ def _roi_lines(run: RoiRun) -> Iterator[str]:
     more_in, quantity = run.table_of(run.rois)["higher_in"], _peak_quantity(run)
     for part, higher_in in list(zip(run.rois, more_in, strict=True))[:LONGEST_LIST]:
         place = ", ".join(f"{coordinate:.0f}" for coordinate in part.peak_mm.tolist())
-        region = f", {part.region}" if part.region else ""
+        region = f", {part.place.words}" if part.place.region else ""
         size = f"{part.voxels:,} voxels, {part.volume_mm3:,.0f} mm³"
         higher = f", higher in {higher_in} there" if higher_in else ""
         peak = f"peak {part.peak_value:.3g} ({quantity}) at {place} mm"

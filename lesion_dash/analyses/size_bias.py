@@ -10,7 +10,7 @@ from ..core import defaults
 from ..core.errors import InputError
 from . import fields
 from .fields import option, source
-from .inputs import check_overlap, load_folder, open_atlas
+from .inputs import check_overlap, load_folder, open_atlas, side_notices
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class SizeBias(Request):
     )
     labels: fields.Labels
     scale: fields.AtlasScaleIfAny
+    accept_swapped: fields.AcceptSwapped
+    mirror_atlas: fields.MirrorAtlas
     pattern: fields.Pattern
     session: fields.Session
     several_files: fields.SeveralFiles
@@ -81,8 +83,8 @@ class SizeBias(Request):
         from ..stats.permutation import permute_volumes
         from ..stats.size_bias import FILE_NAME, STATEMENT, find_size_clusters, mean_contrast
 
-        atlas = open_atlas(self.atlas, self.labels, self.scale) if self.atlas else None
-        cohort = load_folder(self.masks, self, progress, self.participants)
+        atlas = open_atlas(self.atlas, self.labels, self) if self.atlas else None
+        cohort = load_folder(self.masks, self, progress)
         check_overlap(self, cohort.max_overlap, cohort.name)
         test = permute_volumes(
             cohort,
@@ -114,7 +116,7 @@ class SizeBias(Request):
             files=files,
             inputs=[cohort_input(cohort), *([atlas_input(atlas)] if atlas else [])],
             counts=counts,
-            lines=[*_summary(means, test), STATEMENT, self.files_line()],
+            lines=[*side_notices(atlas), *_summary(means, test), STATEMENT, self.files_line()],
             notes=test.notes,
         )
 

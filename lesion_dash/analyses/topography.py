@@ -9,7 +9,7 @@ from ..core import defaults
 from ..core.text import counted
 from . import fields
 from .fields import option
-from .inputs import check_overlap
+from .inputs import check_overlap, read_options
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
@@ -59,10 +59,7 @@ class Stats(Request):
 
     def run(self, progress: Progress) -> Result:
         from ..cohort.cohort import cohort_input
-        from ..cohort.conditions import parse_conditions
         from ..cohort.dask import scheduler_to_use
-        from ..cohort.reading import ReadOptions
-        from ..images.masks import Binarization
         from ..stats.topography import folder_stats
 
         listing, stats = folder_stats(
@@ -71,16 +68,10 @@ class Stats(Request):
             self.std,
             self.outside,
             scheduler_to_use(self.scheduler),
-            ReadOptions(
-                participants=self.participants,
-                pattern=self.pattern,
-                session=self.session,
-                several_files=self.several_files,
-                choice=Binarization(self.threshold, self.label),
+            read_options(
+                self,
                 progress=progress("reading masks", "file"),
                 on_grid=lambda grid: self.check_space(_BYTES_OF_A_VOXEL * grid.size),
-                where=parse_conditions(self.where),
-                space=self.space,
             ),
         )
         check_overlap(self, stats.max_overlap, listing.name)

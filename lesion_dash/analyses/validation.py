@@ -20,7 +20,7 @@ from ..atlas.formats import has_table_ending
 from ..atlas.loading import OtherTable, load_atlas
 from ..atlas.tables import read_label_table
 from ..cohort.cohort import CohortListing
-from ..cohort.id_columns import ID_COLUMNS
+from ..cohort.joining import ID_COLUMNS
 from ..cohort.loading import read_listing
 from ..cohort.notes import by_reason, group_notes, said_of
 from ..cohort.participants import Outcome, Patient, read_participants_table

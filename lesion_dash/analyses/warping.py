@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..core.errors import InputError
+from ..core.notes import note_on
 from . import fields
 from .fields import option, source
 from .registration import MNI, open_template
@@ -120,7 +121,7 @@ class Warp(Request):
 
         images = (self.template, self.moving)
         paths = [as_path(image) for image in images if image is not None and image != MNI]
-        notes = [f"{path.name}: {note}" for path in paths for note in read_header(path).notes]
+        notes = [note_on(path.name, note) for path in paths for note in read_header(path).notes]
         return (*image.notes, *notes)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -14,17 +14,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..core.notes import InfoNote
 from ..files.writing import with_notes
 from ..images.maps import GridCache
 from ..images.probabilities import Scale
 from ..images.space import compare_spaces, space_input
 from .formats import Region
+from .levels import DOUBTFUL, SWAPPED, levels_of
+from .nearest import border_of, distances_to, nearest_of
 
 if TYPE_CHECKING:
     import pandas as pd
     from scipy import sparse
 
 OUTSIDE = "outside the atlas"
+MIRRORED = "atlas mirrored about x = 0 mm, as was stated"
 
 TIE_MM = 0.001
 """A point this much to the left, back and below decides between equally near voxels.
@@ -37,6 +41,21 @@ _ROUNDING = 1e-9
 
 Arbitrary: float64 rounds at 1e-16, and no probability is meant to nine digits.
 """
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """The region that is nearest to a place.
+
+    Parameters
+    ----------
+    region : Region
+    distance_mm : float
+        From the place to the centre of the region's nearest voxel; 0 in the region.
+    """
+
+    region: Region
+    distance_mm: float
 
 
 class Atlas(ABC):
@@ -59,6 +78,7 @@ class Atlas(ABC):
 
     is_probabilistic: ClassVar[bool]
     _size_column: ClassVar[str]
+    _nudge: ClassVar[float] = 0.0  # of a point, before its nearest voxel is taken
     _resampling: ClassVar[tuple[str, str]]  # what is brought onto a grid, and how
 
     name: str
@@ -88,6 +108,58 @@ class Atlas(ABC):
         """Name of the (likeliest) region at a world point in mm."""
 
     @abstractmethod
+    def region_of(self, voxel: int) -> Region | None:
+        """The (likeliest) region at a linear position; None outside the atlas."""
+
+    @cached_property
+    def is_inside(self) -> NDArray[np.bool_]:
+        """Whether any region is possible at each voxel, shape (voxels,)."""
+        is_inside = np.zeros(self.grid.size, bool)
+        is_inside[self.maps.indices[self.maps.data > 0]] = True
+        return is_inside
+
+    @cached_property
+    def distances(self) -> NDArray[np.float32]:
+        """Distance in mm from each voxel to the nearest of any region; see `distances_to`."""
+        return distances_to(self.grid, self.is_inside)
+
+    def nearest(self, mm: ArrayLike) -> Nearest | None:
+        """The region nearest to a world point in mm, and how far away it is.
+
+        In a region of the atlas, as `region_at` names it, the distance is 0. Outside it is that to
+        the centre of the nearest voxel of a region; of equally near ones, the left one (then back,
+        below) counts. None where the atlas has no voxel on its grid.
+
+        Examples
+        --------
+        >>> from lesion_dash import load_atlas
+        >>> atlas = load_atlas("sample_data/atlas/synthetic_atlas.nii.gz")
+        >>> near = atlas.nearest([-26, 0, 8])
+        >>> near.region.name, near.distance_mm
+        ('Synthetic putamen L', 0.0)
+        """
+        point = np.asarray(mm, float)
+        voxel = self.grid.nearest_voxel(point - self._nudge)
+        own = self.region_of(self.grid.linear_index(voxel)) if voxel is not None else None
+        if own is not None:
+            return Nearest(own, 0.0)
+        if not self._border.size:
+            return None
+        place, distance = nearest_of(self._border_tree, point, TIE_MM)
+        region = self.region_of(int(self._border[place]))
+        return Nearest(region, distance) if region is not None else None
+
+    @cached_property
+    def _border(self) -> NDArray[np.int64]:
+        return border_of(self.grid, self.is_inside)
+
+    @cached_property
+    def _border_tree(self) -> Any:
+        from scipy.spatial import KDTree
+
+        return KDTree(self.grid.mm_of_index(self._border))
+
+    @abstractmethod
     def grouped(self, name: str, regions: tuple[Region, ...], groups: Sequence[int]) -> Self:
         """The atlas of some groups of its regions, numbered from 1; see `group_regions`."""
 
@@ -97,13 +169,14 @@ class Atlas(ABC):
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row per region: label, region, its size on this grid, the table's other columns."""
+        """A row per region: label, region, its size on this grid, its levels, other columns."""
         import pandas as pd
 
         size, sizes = self._size_column, self.sizes
         rows = [
             {"label": region.label, "region": region.name, size: sizes.get(region.label, 0)}
-            | region.extra
+            | {level: value for level, value in asdict(levels_of(region)).items() if value}
+            | {key: value for key, value in region.extra.items() if key != "hemisphere"}
             for region in self.regions
         ]
         return pd.DataFrame(rows, columns=None if rows else ["label", "region", size])
@@ -145,7 +218,25 @@ class Atlas(ABC):
             if is_exact
             else f"{subject} resampled {change} by {way}"
         )
-        return self.replaced(grid=grid, notes=(*notes, note), **self._resampled(grid))
+        return self.replaced(grid=grid, notes=(*notes, InfoNote(note)), **self._resampled(grid))
+
+    def mirrored(self) -> Self:
+        """The atlas with its left and right exchanged, about the plane x = 0 mm.
+
+        Names and labels stay as they are, so that those of an atlas whose left and right are
+        swapped are right afterwards, as far as its space is symmetric.
+
+        Examples
+        --------
+        >>> from lesion_dash import load_atlas
+        >>> atlas = load_atlas("sample_data/atlas/synthetic_atlas.nii.gz")
+        >>> atlas.mirrored().region_at([26, 0, 8])
+        'Synthetic putamen L'
+        """
+        affine = np.diag([-1.0, 1, 1, 1]) @ self.grid.affine
+        notes = (note for note in self.notes if not note.startswith((SWAPPED, DOUBTFUL)))
+        grid = replace(self.grid, affine=affine)
+        return self.replaced(grid=grid, notes=(*notes, MIRRORED))
 
     def replaced(self, **fields: Any) -> Self:
         """A copy with other values in some fields."""
@@ -170,6 +261,7 @@ class LabelAtlas(Atlas):
     """
 
     is_probabilistic = False
+    _nudge = TIE_MM
     _size_column = "voxels"
     _resampling = (
         "atlas",
@@ -226,6 +318,11 @@ class LabelAtlas(Atlas):
         """Name of the region at a world point in mm; ties as in `on_grid`."""
         voxel = self.grid.nearest_voxel(np.asarray(mm, float) - TIE_MM)
         return self.names[int(self.labels[voxel])] if voxel else OUTSIDE
+
+    def region_of(self, voxel: int) -> Region | None:
+        """The region at a linear position; None outside the atlas."""
+        number = int(self.numbers[voxel])
+        return self.regions[number - 1] if number else None
 
     def grouped(self, name: str, regions: tuple[Region, ...], groups: Sequence[int]) -> LabelAtlas:
         """The number of the group in place of every label."""
@@ -291,10 +388,14 @@ class ProbabilityAtlas(Atlas):
     def region_at(self, mm: ArrayLike) -> str:
         """Name of the likeliest region at a world point in mm."""
         voxel = self.grid.nearest_voxel(mm)
-        if voxel is None:
-            return OUTSIDE
-        row = self._by_rows[[self.grid.linear_index(voxel)]]
-        return self.regions[row.indices[np.argmax(row.data)]].name if row.nnz else OUTSIDE
+        region = self.region_of(self.grid.linear_index(voxel)) if voxel is not None else None
+        return OUTSIDE if region is None else region.name
+
+    def region_of(self, voxel: int) -> Region | None:
+        """The likeliest region at a linear position; None outside the atlas."""
+        row = self._by_rows[[voxel]]
+        is_possible = row.nnz and row.data.max() > 0
+        return self.regions[row.indices[np.argmax(row.data)]] if is_possible else None
 
     def grouped(
         self, name: str, regions: tuple[Region, ...], groups: Sequence[int]

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import mean
+from itertools import groupby
 
 SEPARATORS = "\t;,|"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
@@ -26,6 +26,11 @@ _AROUND_COLOUR = re.compile(
     r"\s*(\d+)\s+(\S*[^\W\d_]\S*)((?:\s+\d+(?:\.\d*)?){3,4})\s+(\S*[^\W\d_].*?)\s*"
 )
 _SIDES = {"l", "r", "lh", "rh", "left", "right"}
+_LEVELS = {
+    "lobe": re.compile(r"\blobes?\b", re.IGNORECASE),
+    "gyrus": re.compile(r"\b(gyrus|gyri|lobule|sulcus|cuneus|precuneus)\b", re.IGNORECASE),
+}
+"""Words of the cells of a column that holds a level, in a table without a header."""
 _DISTINCT = 0.9
 """Part of the most different cells of any column of words from which a column may be the names.
 
@@ -66,9 +71,8 @@ class Columns:
             return self.header[column]
         if column == self.abbreviation:
             return "abbreviation"
-        if _Column(tuple(row[column] for row in self.rows)).is_side:
-            return "hemisphere"
-        return f"column {column + 1}"
+        cells = _Column(tuple(row[column] for row in self.rows))
+        return "hemisphere" if cells.is_side else cells.level or f"column {column + 1}"
 
 
 def find_columns(lines: Sequence[str]) -> Columns | None:
@@ -142,13 +146,25 @@ class _Column:
         return self.distinct == len(self.cells)
 
     @property
-    def is_descending(self) -> bool:
-        return self.values != sorted(self.values)
-
-    @property
     def is_side(self) -> bool:
         """Whether cells say left or right alone."""
         return all(cell.lower() in _SIDES for cell in self.cells)
+
+    @property
+    def level(self) -> str:
+        """What level the column holds, as most of its cells say: lobe, gyrus or full name.
+
+        A lobe or gyrus is that of several regions; full names are of several words.
+        """
+        is_shared = 4 * self.distinct <= len(self.cells)
+        for level, word in _LEVELS.items() if is_shared else ():
+            if 2 * sum(map(bool, map(word.search, self.cells))) > len(self.cells):
+                return level
+        several = sum(
+            cell.strip().count(" ") > 0 and bool(_WORD.search(cell)) for cell in self.cells
+        )
+        is_telling = 3 * self.distinct > len(self.cells)
+        return "full_name" if is_telling and several > 0.75 * len(self.cells) else ""
 
     @cached_property
     def is_words(self) -> bool:
@@ -171,13 +187,8 @@ def _is_colour(columns: Sequence[_Column], count: int = 3) -> bool:
 
 def _find_labels(columns: list[_Column]) -> tuple[tuple[int, ...], set[int]]:
     """The columns that may hold labels, and those that hold colours."""
-    runs: list[list[int]] = []
-    for place, column in enumerate(columns):
-        if column.is_numbers:
-            if runs and runs[-1][-1] == place - 1:
-                runs[-1].append(place)
-            else:
-                runs.append([place])
+    groups = groupby(range(len(columns)), lambda place: columns[place].is_numbers)
+    runs = [list(places) for are_numbers, places in groups if are_numbers]
     labels: list[int] = []
     colours: set[int] = set()
     for run in runs:
@@ -197,7 +208,8 @@ def _find_labels(columns: list[_Column]) -> tuple[tuple[int, ...], set[int]]:
             colours |= set(run) - {own[0]}
         labels += own or whole
     different = [place for place in labels if columns[place].is_different]
-    different.sort(key=lambda place: columns[place].is_descending)
+    # Ascending ones first.
+    different.sort(key=lambda place: columns[place].values != sorted(columns[place].values))
     return tuple(different or labels[:1]), colours - set(different)
 
 
@@ -206,7 +218,7 @@ def _find_name(columns: list[_Column]) -> tuple[int | None, int | None]:
     words = [place for place, column in enumerate(columns) if column.is_words]
     words = [place for place in words if not columns[place].is_side] or words
     most = max((columns[place].distinct for place in words), default=0)
-    lengths = {place: mean(map(len, columns[place].cells)) for place in words}
+    lengths = {place: sum(map(len, columns[place].cells)) for place in words}
     names = [place for place in words if columns[place].distinct >= _DISTINCT * most]
     name = max(names, key=lambda place: lengths[place], default=None)
     shorter = (
@@ -239,17 +251,14 @@ class _Line:
         behind = next((n for n, is_one in enumerate(is_number[::-1]) if not is_one), len(tokens))
         return cls(text, tokens, before, behind)
 
-    def name(self, before: int, behind: int) -> str:
-        """The text between so many tokens."""
-        first, last = self.tokens[before], self.tokens[len(self.tokens) - behind - 1]
-        return self.text[first.start() : last.end()]
-
     def cells(self, before: int, behind: int) -> tuple[str, ...]:
+        """The tokens, with all between so many of them as the name."""
+        end = len(self.tokens) - behind
         numbers = [token[0] for token in self.tokens]
-        name = self.name(before, behind)
+        name = self.text[self.tokens[before].start() : self.tokens[end - 1].end()]
         if len(name) > 1 and name[0] == name[-1] == '"':
             name = name[1:-1].strip()
-        return (*numbers[:before], name, *numbers[len(numbers) - behind :])
+        return (*numbers[:before], name, *numbers[end:])
 
 
 def _split_around_colours(texts: Sequence[str]) -> list[tuple[str, ...]]:
@@ -291,16 +300,8 @@ def _is_of_name(
 ) -> bool:
     """Whether the number beside the name is part of it, as in "Brodmann 17".
 
-    It is where the other numbers are a colour without it, or where names repeat without it.
-
-    Parameters
-    ----------
-    rows, shorter : list of tuple
-        Cells with the number as a column, and as part of the name.
-    before : int
-        Column of the name in `rows`.
-    is_behind : bool
-        Whether the number stands behind the name.
+    It is where the other numbers are a colour without it, or where names repeat without it. `rows`
+    have it as a column of its own beside column `before`, `shorter` as part of the name.
     """
     columns = [_Column(cells) for cells in zip(*rows, strict=True)]
     own = columns[before + 1 :] if is_behind else columns[:before][::-1]
@@ -308,10 +309,8 @@ def _is_of_name(
     others = own[: len(own) - has_label]
     if not others or not own[0].is_whole:
         return False
-    names, longer = (
-        columns[before].distinct,
-        len({row[before - (not is_behind)] for row in shorter}),
-    )
+    names = columns[before].distinct
+    longer = len({row[before - (not is_behind)] for row in shorter})
     if len(others) == 1:
         return names < longer == len(rows)
     if len(others) == 4 and _is_colour(others, 4):

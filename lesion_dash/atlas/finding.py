@@ -16,10 +16,10 @@ from ..files.contents import WORKBOOK_ENDINGS
 from ..files.listing import list_images, strip_ending
 from ..files.paths import AnyPath, PathInput, UrlPath, as_path, path_below
 from ..files.reading import read_text
-from ..images.nifti import Header
 from ..images.reading import read_header
 from ..images.space import space_of
 from .formats import has_table_ending
+from .installed import INSTALLED
 from .published import LIBRARY, probable_credit
 from .tables import UnknownFormat, read_label_table, table_fault
 
@@ -104,8 +104,10 @@ def find_unread_table(place: AnyPath) -> InputError | None:
 
 def unread_note(fault: InputError | None) -> str:
     """What is said of a label table that is not read; nothing where there is none."""
-    name = re.split(r"[\\/]", fault.subject)[-1] if fault is not None else ""
-    return f"{name} beside it is not read: {fault.problem}" if fault is not None else ""
+    if fault is None:
+        return ""
+    name = re.split(r"[\\/]", fault.subject)[-1]
+    return f"{name} beside it is not read: {fault.problem}"
 
 
 def _unread(place: AnyPath, tables: list[_Table]) -> InputError | None:
@@ -286,10 +288,18 @@ def list_atlases(folder: PathInput | None = None) -> tuple[Listed, ...]:
     )
 
 
-def _space_words(header: Header) -> str:
-    """The standard space that an image states."""
-    stated = None if header.grid is None else space_of(header.grid)
-    return stated.name if stated is not None and stated.kind == "template" else "not stated"
+def list_installed() -> tuple[Listed, ...]:
+    """List the atlases of the package that the extra ``atlases`` installs, whether it is or not.
+
+    Examples
+    --------
+    >>> [listed.name for listed in list_installed()][:2]
+    ['harvard-oxford', 'juelich']
+    """
+    return tuple(
+        Listed(entry.name, entry.kind, entry.space, entry.regions, entry.name, entry.credit)
+        for entry in INSTALLED.values()
+    )
 
 
 def _listed(name: str, place: AnyPath, table: AnyPath | None) -> Listed:
@@ -306,7 +316,8 @@ def _listed(name: str, place: AnyPath, table: AnyPath | None) -> Listed:
         kind = "probabilities" if several else "labels"
         named = len(rows.regions) if rows is not None else None
         regions = header.volumes if several else named
-        space = _space_words(header)
+        stated = None if header.grid is None else space_of(header.grid)
+        space = stated.name if stated and stated.kind == "template" else "not stated"
         return Listed(name, kind, space, regions, str(place), credit)
     except InputError as error:
         return Listed(name, "unreadable", "", None, str(place), error.reason)

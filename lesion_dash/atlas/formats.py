@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -25,8 +25,15 @@ _BACKGROUND = re.compile(
     r"undefined|unassigned|empty|medial wall)?[\W_]*",
     re.IGNORECASE,
 )
-_HEMISPHERE = ("hemisphere", "hemi", "side", "laterality", "lr")
-_PARENT = ("parent", "lobe", "network", "group", "structure", "system", "category", "gyrus")
+_COLUMNS = {
+    "hemisphere": ("hemisphere", "hemi", "side", "laterality", "lr"),
+    "parent": ("parent", "group", "structure", "category"),
+    "lobe": ("lobe", "lobes"),
+    "gyrus": ("gyrus", "gyri"),
+    "abbreviation": ("abbreviation", "abbr", "acronym", "short_name"),
+    "full_name": ("full_name", "fullname", "long_name", "regionlongname", "description"),
+}
+"""What a column is called in all tables, and what it is called in theirs."""
 
 
 class TableFault(ValueError):
@@ -43,8 +50,8 @@ class Region:
         Its value in an image of labels; for maps of probabilities its number in the table.
     name : str
     extra : dict
-        The table's other columns. A column that names the side is called ``hemisphere``, one that
-        names what the region is part of (lobe, network, ...) is called ``parent``.
+        The table's other columns. Those that name the side, the lobe, the gyrus, an abbreviation
+        or a full name are called so in all tables; see `levels.Levels`.
     """
 
     label: int
@@ -161,16 +168,15 @@ def parse_label(number: int, text: str) -> int:
 
 
 def name_columns(extra: dict[str, str]) -> dict[str, str]:
-    """Call the columns for the side and for what a region is part of by one name each.
+    """Call the columns for the levels of a region by one name each.
 
     Examples
     --------
     >>> name_columns({"hemi": "L", "lobe": "frontal", "network": "A"})
-    {'hemisphere': 'L', 'parent': 'frontal', 'network': 'A'}
+    {'hemisphere': 'L', 'lobe': 'frontal', 'network': 'A'}
     """
     renamed = {
-        next((key for key in keys if key in extra), ""): name
-        for name, keys in (("hemisphere", _HEMISPHERE), ("parent", _PARENT))
+        next((key for key in keys if key in extra), ""): name for name, keys in _COLUMNS.items()
     }
     return {renamed.get(key, key): value for key, value in extra.items()}
 
@@ -253,7 +259,7 @@ def parse_delimited(lines: list[str]) -> Parsed | None:
     Examples
     --------
     >>> parse_delimited(["index;name;lobe", "7;Angular gyrus L;parietal"]).rows
-    (Region(label=7, name='Angular gyrus L', extra={'parent': 'parietal'}),)
+    (Region(label=7, name='Angular gyrus L', extra={'lobe': 'parietal'}),)
     """
     if max(map(len, lines)) > csv.field_size_limit():
         return None
@@ -264,18 +270,16 @@ def parse_delimited(lines: list[str]) -> Parsed | None:
     columns = _find_columns(header, [row for _, row in body])
     if columns is None:
         return None
-    name = columns[1]
+    indices, name = columns
     # A second column of numbers, as AAL has, counts where the image says so.
-    others = [
+    first, *others = (
         Numbering(
-            f"labels are the table's column {header[other]}",
-            tuple(_parse_row(number, row, header, (other, name)) for number, row in body),
+            f"labels are the table's column {header[index]}",
+            tuple(_parse_row(number, row, header, (index, name)) for number, row in body),
         )
-        for other in _whole_columns(header, [row for _, row in body])
-        if other not in columns
-    ]
-    regions = tuple(_parse_row(number, row, header, columns) for number, row in body)
-    return Parsed(regions, tuple(others[: _READINGS - 1]))
+        for index in indices[:_READINGS]
+    )
+    return Parsed(first.rows, tuple(others))
 
 
 def _split(lines: list[str]) -> list[list[str]]:
@@ -305,8 +309,11 @@ def _bare(cell: str) -> str:
     return _plain(cell).replace("_", "")
 
 
-def _find_columns(header: list[str], rows: list[list[str]]) -> tuple[int, int] | None:
-    """Where labels and names stand: where the header says so and the cells bear it out."""
+def _find_columns(header: list[str], rows: list[list[str]]) -> tuple[list[int], int] | None:
+    """Where labels and names stand: where the header says so and the cells bear it out.
+
+    Of labels, behind the likeliest column those that hold a whole number in every row as well.
+    """
     bare = [_bare(cell) for cell in header]
     indices = [bare.index(name) for name in _INDEX_NAMES if name in bare]
     names = [bare.index(name) for name in _REGION_NAMES if name in bare]
@@ -314,18 +321,15 @@ def _find_columns(header: list[str], rows: list[list[str]]) -> tuple[int, int] |
     index = next(chain(numbers, indices), None)
     texts = (column for column in names if not _holds_numbers(rows, column))
     name = next((column for column in chain(texts, names) if column != index), None)
-    return None if index is None or name is None else (index, name)
-
-
-def _whole_columns(header: list[str], rows: list[list[str]]) -> list[int]:
-    """Columns that are called as labels are, and hold a whole number in every row."""
-    bare = [_bare(cell) for cell in header]
-    columns = [bare.index(name) for name in _INDEX_NAMES if name in bare]
-    return [
+    if index is None or name is None:
+        return None
+    whole = [
         column
-        for column in columns
-        if all(column < len(row) and is_number(row[column].strip()) for row in rows)
+        for column in indices
+        if column not in (index, name)
+        and all(column < len(row) and is_number(row[column].strip()) for row in rows)
     ]
+    return [index, *whole], name
 
 
 def _holds_numbers(rows: list[list[str]], column: int) -> bool:
@@ -380,33 +384,29 @@ def parse_json(lines: list[str]) -> Parsed | None:
             content = [{"index": number, "name": name} for name, number in inner.items()]
     if isinstance(content, dict | list):
         check_extent(rows=len(content))
-    rows = _of_dict(content) if isinstance(content, dict) else _of_list(content)
+    rows = _json_rows(content)
     if not rows:
         return None
     is_position = isinstance(content, list) and isinstance(content[0], str)
     return Parsed(rows, is_position=is_position and not is_background(rows[0].name))
 
 
-def _of_dict(content: dict[str, Any]) -> tuple[Region, ...]:
-    if not all(key.strip().isdigit() for key in content):
-        return ()
-    return _json_regions(
-        (item if isinstance(item, dict) else {"name": item}) | {"index": key}
-        for key, item in content.items()
-    )
-
-
-def _of_list(content: Any) -> tuple[Region, ...]:
-    if not isinstance(content, list) or not content:
+def _json_rows(content: Any) -> tuple[Region, ...]:
+    if isinstance(content, dict):
+        if not all(key.strip().isdigit() for key in content):
+            return ()
+        content = [
+            (item if isinstance(item, dict) else {"name": item}) | {"index": key}
+            for key, item in content.items()
+        ]
+    if not isinstance(content, list):
         return ()
     if all(isinstance(item, str) for item in content):
         return tuple(Region(number, name.strip()) for number, name in enumerate(content))
-    return _json_regions(content) if all(isinstance(item, dict) for item in content) else ()
-
-
-def _json_regions(items: Iterable[dict[str, Any]]) -> tuple[Region, ...]:
-    regions = (_json_region(number, item) for number, item in enumerate(items, start=1))
-    return tuple(region for region in regions if region is not None)
+    if not all(isinstance(item, dict) for item in content):
+        return ()
+    regions = (_json_region(number, item) for number, item in enumerate(content, start=1))
+    return tuple(filter(None, regions))
 
 
 def _json_region(number: int, item: dict[str, Any]) -> Region | None:

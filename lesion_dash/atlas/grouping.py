@@ -1,25 +1,25 @@
-"""Regions put together by hemisphere or by what they are part of."""
+"""Sides of regions checked against their names; regions put together by a level."""
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
+from . import levels
 from .atlas import Atlas
 from .formats import Region
+from .levels import GROUPINGS, By, group_names, hemisphere_of, named_side
 
 if TYPE_CHECKING:
     from scipy import sparse
 
 
-SWAPPED = "left and right are swapped"
-DOUBTFUL = "names are doubtful"
+SWAPPED, DOUBTFUL = levels.SWAPPED, levels.DOUBTFUL
 _DOUBT = 0.25
 """Part of the regions on the wrong side from which all names are doubtful; arbitrary.
 
@@ -69,7 +69,7 @@ def _sides_of(regions: tuple[Region, ...]) -> dict[int, int]:
     """
     signs = {"left": -1, "right": 1, "": 0}
     sides = {
-        region.label: _named_side(region.name) or signs[hemisphere_of(region)] for region in regions
+        region.label: named_side(region.name) or signs[hemisphere_of(region)] for region in regions
     }
     return {label: side for label, side in sides.items() if side}
 
@@ -87,43 +87,6 @@ def _compare(sides: dict[int, int], places: dict[int, float]) -> tuple[str, ...]
     return ()
 
 
-def hemisphere_of(region: Region) -> str:
-    """The hemisphere of a region: ``left``, ``right``, or nothing where neither is said.
-
-    The table's own column decides where it has one; otherwise a word of the name does.
-
-    Examples
-    --------
-    >>> hemisphere_of(Region(1, "Precentral_L"))
-    'left'
-    >>> hemisphere_of(Region(2, "Thalamus", {"hemisphere": "RH"}))
-    'right'
-    >>> hemisphere_of(Region(3, "Brainstem"))
-    ''
-    """
-    side = _named_side(region.extra.get("hemisphere", "") or region.name)
-    return {-1: "left", 1: "right"}.get(side, "")
-
-
-def parent_of(region: Region) -> str:
-    """What a region is part of (lobe, network, ...), or nothing where its table does not say.
-
-    Examples
-    --------
-    >>> parent_of(Region(1, "Precentral_L", {"parent": "frontal lobe"}))
-    'frontal lobe'
-    """
-    return region.extra.get("parent", "")
-
-
-def _named_side(name: str) -> int:
-    """-1 where a name says left, 1 where it says right, 0 where it says neither."""
-    words = re.split(r"[\s_.\-()\[\],]+", name.lower())
-    left = any(word in ("l", "lh", "left") for word in words)
-    right = any(word in ("r", "rh", "right") for word in words)
-    return int(right) - int(left)
-
-
 def shorten(labels: list[int]) -> str:
     """The first five of some labels, and how many more there are."""
     return ", ".join(map(str, labels[:5])) + (f" and {len(labels) - 5} more" if labels[5:] else "")
@@ -132,34 +95,29 @@ def shorten(labels: list[int]) -> str:
 # Regions put together by what they are part of.
 
 
-By = Literal["hemisphere", "parent"]
-"""What regions can be put together by."""
-
 AnyAtlas = TypeVar("AnyAtlas", bound=Atlas)
-
-_TELL = {"hemisphere": hemisphere_of, "parent": parent_of}
 
 
 def group_regions(atlas: AnyAtlas, by: By) -> AnyAtlas:
-    """Put the regions of an atlas together by hemisphere or parent, such as the lobe.
+    """Put the regions of an atlas together by a level of theirs, such as the lobe.
 
     Parameters
     ----------
     atlas : Atlas
-    by : {"hemisphere", "parent"}
-        See `hemisphere_of` and `parent_of`.
+    by : {"lobe", "gyrus", "hemisphere", "system", "parent"}
+        See `levels.Levels` and `parent_of`.
 
     Returns
     -------
     Atlas
         Of the same kind and grid. Groups are numbered from 1 in the order in which the regions
-        name them; regions that name none are the last group. The probability of a group is the
+        name them; regions that name none are the last groups. The probability of a group is the
         sum of those of its regions, 1 at most.
 
     Raises
     ------
     InputError
-        Where no region has a hemisphere or parent.
+        Where no region has this level.
 
     Examples
     --------
@@ -168,13 +126,14 @@ def group_regions(atlas: AnyAtlas, by: By) -> AnyAtlas:
     >>> [region.name for region in group_regions(atlas, "hemisphere").regions]
     ['left', 'right']
     """
-    if by not in _TELL:
-        raise InputError("by", f"{by!r} cannot group regions", "give hemisphere or parent")
-    groups = [_TELL[by](region) for region in atlas.regions]
+    if by not in GROUPINGS:
+        remedy = f"give {', '.join(GROUPINGS[:-1])} or {GROUPINGS[-1]}"
+        raise InputError("by", f"{by!r} cannot group regions", remedy)
+    groups = group_names(atlas.regions, by)
     if not any(groups):
         remedy = f"give a label table with a column {by}"
         raise InputError(atlas.name, f"no region has a {by}", remedy)
-    names = [*dict.fromkeys(filter(None, groups)), *([""] if "" in groups else [])]
+    names = sorted(dict.fromkeys(groups), key=lambda name: name.startswith(f"no {by} given"))
     numbers = {name: number for number, name in enumerate(names, start=1)}
-    regions = tuple(Region(number, name or f"no {by} given") for name, number in numbers.items())
+    regions = tuple(Region(number, name) for name, number in numbers.items())
     return atlas.grouped(f"{atlas.name} by {by}", regions, [numbers[name] for name in groups])

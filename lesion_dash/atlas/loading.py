@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.errors import InputError, MissingFile, check_choice
 from ..core.grid import is_near
-from ..files.listing import strip_ending
+from ..files.listing import has_image_ending, strip_ending
 from ..files.paths import AnyPath, PathInput, as_path
 from ..images.maps import NotWhole, read_labels
 from ..images.nifti import SpatialImage
@@ -33,10 +33,12 @@ from .finding import (
 )
 from .formats import Region
 from .grouping import check_map_sides, check_sides, shorten
-from .parcels import check_parcels
-from .probabilities import Column, check_one_scale, to_probabilities
+from .hierarchies import find_hierarchy, read_hierarchy
+from .installed import Installed, installed_atlas
+from .nomenclature import complete_levels
 from .published import alike_names, fetch_atlas, is_library_name
 from .tables import LabelTable, read_label_table
+from .values import Column, check_one_scale, check_parcels, to_probabilities
 
 
 def _with_names(fault: MissingFile, given: object) -> MissingFile:
@@ -290,7 +292,7 @@ def load_atlas(
         images: a map of probabilities for every region, from 0 to 1 or in percent; that of a
         single region may be a 3D image, from 0 to 1. A folder with one image stands for that
         image. A name such as ``nilearn:schaefer_400`` is one of `published.LIBRARY`,
-        downloaded on first use.
+        downloaded on first use; one such as ``harvard-oxford`` of `installed.INSTALLED`.
     labels : path or URL, optional
         Table of the regions in any of the formats of `formats.FORMATS`. By default the one
         that lies beside the image and is named after it; see `find_label_table`.
@@ -322,8 +324,24 @@ def load_atlas(
     """
     if scale is not None:
         check_choice("scale", scale, get_args(Scale))
-    atlas = _load(image, labels, scale, progress)
+    atlas = _with_levels(_load(image, labels, scale, progress))
     return atlas if space is None else atlas.replaced(grid=in_space(atlas.grid, space))
+
+
+def _with_levels(atlas: Atlas) -> Atlas:
+    """The atlas with all that its files and the facts tell of its regions' names."""
+    images = [as_path(file) for file in atlas.sources if has_image_ending(file)]
+    path = find_hierarchy(images[0]) if images else None
+    read = read_hierarchy(path, atlas.regions) if path is not None else None
+    sources = dict(atlas.sources)
+    beside: dict[int, dict[str, str]] = {}
+    name = ""
+    if read is not None:
+        table, beside = read
+        name = table.path.name
+        sources[str(table.path)] = table.sha256
+    regions, notes = complete_levels(atlas.regions, beside, name)
+    return atlas.replaced(regions=regions, notes=atlas.notes + notes, sources=sources)
 
 
 def _load(
@@ -334,6 +352,8 @@ def _load(
 ) -> Atlas:
     if isinstance(image, str) and is_library_name(image):
         return _of_library(image, labels, _Reading(scale=scale, progress=progress))
+    if isinstance(image, str) and (entry := installed_atlas(image)) is not None:
+        return _of_package(entry, labels, _Reading(scale=scale, progress=progress))
     source = image if isinstance(image, SpatialImage) else as_path(image)
     given = read_label_table(as_path(labels)) if labels is not None else None
     how = _Reading(given, scale=scale, progress=progress)
@@ -382,6 +402,14 @@ def _of_library(name: str, labels: PathInput | None, how: _Reading) -> Atlas:
     grid = replace(atlas.grid, space=entry.stated_space)
     notes = atlas.notes + entry.notes
     return atlas.replaced(name=entry.name, grid=grid, notes=notes, sources=sources)
+
+
+def _of_package(entry: Installed, labels: PathInput | None, how: _Reading) -> Atlas:
+    image, own = entry.files
+    table = read_label_table(as_path(labels) if labels is not None else own)
+    atlas = _of_image(image, replace(how, table=table))
+    grid = replace(atlas.grid, space=entry.stated_space)
+    return atlas.replaced(name=entry.full_name, grid=grid, notes=(*atlas.notes, entry.credit))
 
 
 def _of_folder(folder: AnyPath, how: _Reading) -> Atlas:

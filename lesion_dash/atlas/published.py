@@ -13,8 +13,8 @@ from tarfile import TarError
 from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
-from ..core.causes import cause_of
-from ..core.errors import InputError
+from ..core.errors import InputError, cause_of
+from ..core.notes import InfoNote
 from ..core.space import MNI, TALAIRACH, StatedSpace, space_named
 from ..images.nifti import SpatialImage
 from .formats import Region, is_background
@@ -80,7 +80,7 @@ class Entry:
     @property
     def credit(self) -> str:
         """Citation and licence in a sentence."""
-        return f"cite {self.citation}; licence: {self.licence}"
+        return InfoNote(f"cite {self.citation}; licence: {self.licence}")
 
     @property
     def notes(self) -> tuple[str, ...]:

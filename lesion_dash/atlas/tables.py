@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from ..core.errors import InputError
 from ..files.paths import AnyPath
 from ..files.reading import read_text
+from . import trees  # noqa: F401 - registers a format
 from .formats import FORMATS, Numbering, Region, TableFault, is_background
 
 _REMEDY = "give a CSV or TSV table with these columns, or a FreeSurfer colour table"
@@ -60,24 +61,20 @@ class LabelTable:
         notes : tuple of str
             How the numbers were read, where they can be read in more ways than one.
         """
-        readings = (*self._counts(), *self.others)
+        # As they are, and plus 1 where the table counts regions from 0.
+        readings = [Numbering("", self.rows)]
+        if any(row.label == 0 and not is_background(row.name) for row in self.rows):
+            shifted = tuple(replace(row, label=row.label + 1) for row in self.rows)
+            readings.append(Numbering(_FROM_ONE, shifted))
+            if self.is_position:
+                readings = [readings[1], Numbering(_AS_WRITTEN, self.rows)]
+        readings += self.others
         chosen = max(readings, key=lambda reading: len({r.label for r in reading.rows} & present))
         notes: tuple[str, ...] = (chosen.summary,) if chosen.summary else ()
         regions = tuple(region for region in chosen.rows if region.label != 0)
         if len(regions) < len(chosen.rows):
             notes += ("label 0 is background: its row is not used",)
         return regions, notes
-
-    def _counts(self) -> tuple[Numbering, ...]:
-        """The table's numbers as they are, and plus 1 where it counts regions from 0."""
-        plain = Numbering("", self.rows)
-        if not any(row.label == 0 and not is_background(row.name) for row in self.rows):
-            return (plain,)
-        shifted = tuple(replace(row, label=row.label + 1) for row in self.rows)
-        plus_one = Numbering(_FROM_ONE, shifted)
-        if self.is_position:
-            return plus_one, Numbering(_AS_WRITTEN, self.rows)
-        return plain, plus_one
 
     def for_volumes(self, count: int) -> tuple[tuple[Region | None, ...], tuple[str, ...]]:
         """The region of each volume of a 4D image, in order; None where no row names it.

@@ -6,11 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from math import inf
 from typing import Literal
 
 from ..core.errors import InputError
+from ..core.text import did_you_mean
 from .cells import number_of, value_text
 from .cohort import CohortListing
 from .participants import Participants
@@ -73,15 +73,11 @@ def open_value(cell: str) -> OpenValue | None:
     """
     text = cell.strip()
     signed, ended = _SIGNED.fullmatch(text), _ENDED.fullmatch(text)
-    if signed:
-        bound, operator = number_of(signed[2]), signed[1]
-        return (
-            None
-            if bound is None
-            else OpenValue(bound, operator in (">", ">=", "≥"), operator in "<>")
-        )
-    bound = number_of(ended[1]) if ended else None
-    return None if bound is None else OpenValue(bound, above=True)
+    operator, number = signed.groups() if signed else (">=", ended[1] if ended else "")
+    bound = number_of(number)
+    if bound is None:
+        return None
+    return OpenValue(bound, operator in (">", ">=", "≥"), strict=operator in "<>")
 
 
 def holds_numbers(cells: Iterable[str]) -> bool:
@@ -276,10 +272,3 @@ def find_column(table: Participants, name: str) -> int:
     remedy = f"choose one of {known}" if known else "; ".join(("it has none to use", *table.notes))
     remedy = did_you_mean(name, table.columns) or remedy
     raise InputError(table.path, f"has no column {name!r}", remedy)
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A question that names what is spelt alike, or an empty string."""
-    folded = {name.casefold(): name for name in known}
-    alike = get_close_matches(word.casefold(), folded, 1)
-    return f"did you mean {folded[alike[0]]}?" if alike else ""

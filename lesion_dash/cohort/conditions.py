@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from math import inf, isnan
 
 from ..core.errors import InputError
+from ..core.notes import InfoNote
+from ..core.text import did_you_mean, enumerated
 from ..files.paths import AnyPath
 from .cells import is_missing, number_of, value_text
 from .cohort import ALONE, Cohort, CohortListing
 from .columns import (
     Column,
     describe_column,
-    did_you_mean,
     find_column,
     open_value,
     whole_column,
@@ -191,7 +192,9 @@ class Condition:
             if not self.is_met(cell):
                 known = "not met" if self.is_certain(cell) else "not certain"
                 reasons[file] = f"left out, {known if cell else 'value missing'}: {self.summary}"
-        count = f"{self.summary}: {len(reasons):,} of {len(files):,} patients excluded"
+        count: str = InfoNote(
+            f"{self.summary}: {len(reasons):,} of {len(files):,} patients excluded"
+        )
         if gaps := sum(not cell for cell in cells.values()):
             included = f"{gaps:,} included whose value is missing"
             excluded = f"{gaps:,} of them because the value is missing"
@@ -415,7 +418,7 @@ def exclude_patients(
         raise _nobody_left(folder, parts, table, files, notes)
     counts = [note for part in parts.values() for note in part.notes]
     if len(parts) > 1:
-        counts.append(f"{len(reasons):,} of {len(files):,} patients excluded in all")
+        counts.append(InfoNote(f"{len(reasons):,} of {len(files):,} patients excluded in all"))
     joined = {file: "; ".join(several) for file, several in reasons.items()}
     return Exclusions(joined, tuple(counts), ", ".join(part.summary for part in parts))
 
@@ -579,12 +582,7 @@ def _excluded_for_want(
                 counts[tuple(wanting)] += 1
                 reasons[tuple(wanting)] |= {*wanting.values()}
     return [
-        f"{number:,} excluded only because {_listed(columns)} "
+        f"{number:,} excluded only because {enumerated(columns)} "
         f"{'is' if len(columns) == 1 else 'are'} {' or '.join(sorted(reasons[columns]))}"
         for columns, number in counts.items()
     ]
-
-
-def _listed(names: Sequence[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last

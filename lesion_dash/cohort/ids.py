@@ -6,11 +6,12 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import takewhile
+from os.path import commonprefix
 from typing import NamedTuple
 
+from ..core.text import counted
 from ..files.listing import has_image_ending, strip_ending
 from .names import read_names, subject_label
 
@@ -139,24 +140,15 @@ _COMPARISONS: dict[Comparison, str] = {
 
 
 class _Person(NamedTuple):
-    """A patient, the path of whose file may hold an id.
+    """A patient, the path of whose file, without session and ending, may hold an id.
 
-    Parameters
-    ----------
-    name : str
-        As in `Owner`.
-    path : str
-        Without session and ending.
-    label : str
-        A label such as sub-07 says what the id is; nothing else in the path is one.
-    beginning : str
-        Of all file names.
+    A label such as sub-07 says what the id is; nothing else in the path is one.
     """
 
     name: str
     path: str
     label: str
-    beginning: str
+    beginning: str  # of all file names
 
     @property
     def stem(self) -> str:
@@ -166,26 +158,21 @@ class _Person(NamedTuple):
         return [self.label or self.stem, self.name]
 
     def beginnings(self) -> list[str]:
-        if self.label:
-            return []
         rest = self.stem.removeprefix(self.beginning)
-        return [*_leading(self.stem), rest, *_leading(rest)]
+        return [] if self.label else [*_leading(self.stem), rest, *_leading(rest)]
 
     def folders(self) -> list[str]:
         folders = [] if self.label else self.path.split("/")[-2::-1]
         return [*folders, *(text for folder in folders for text in _leading(folder))]
 
     def parts(self) -> list[str]:
-        if self.label:
-            return []
-        stem = _ENTITY.sub("-", self.stem)  # ses-1 is no patient
+        stem = "" if self.label else _ENTITY.sub("-", self.stem)  # ses-1 is no patient
         tokens = [*_TOKEN.finditer(stem)]
-        spans = [
-            (first.start(), last.end())
+        return [
+            stem[first.start() : last.end()]
             for place, first in enumerate(tokens)
             for last in tokens[place : place + _LONGEST]
         ]
-        return [stem[start:end] for start, end in spans]
 
 
 def _leading(text: str) -> list[str]:
@@ -193,25 +180,18 @@ def _leading(text: str) -> list[str]:
     return [text[: token.end()] for token in [*_TOKEN.finditer(text)][_LONGEST - 1 :: -1]]
 
 
+Place = Callable[[_Person], list[str]]
+"""Where ids are looked for: the texts that may be one, the most likely first."""
+
+_PLACES: dict[Place, str] = {
+    _Person.whole_name: "",
+    _Person.beginnings: "without what stands before and behind them in the file names",
+    _Person.folders: "with the names of folders",
+    _Person.parts: "with parts of the file names",
+}
+
 Texts = Mapping[str, Sequence[str]]
 """Patients with the texts that may be their ids, the most likely first."""
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where ids are looked for: the texts that may be one, the most likely first."""
-
-    meaning: str
-    texts: Callable[[_Person], list[str]]
-    needs_letters: bool = False
-
-
-_PLACES = (
-    _Place("", _Person.whole_name),
-    _Place("without what stands before and behind them in the file names", _Person.beginnings),
-    _Place("with the names of folders", _Person.folders),
-    _Place("with parts of the file names", _Person.parts, needs_letters=True),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,6 +205,7 @@ class People:
     """
 
     files: tuple[str, ...]
+    _keys: dict[Place, list[tuple[str, ...]]] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def owners(self) -> dict[str, Owner]:
@@ -236,62 +217,38 @@ class People:
         """Each patient once, with the path of the first file."""
         paths: dict[str, str] = {}
         for file, owner in self.owners.items():
-            paths.setdefault(owner.person, file)
-        return {person: _path_of_person(file) for person, file in paths.items()}
+            if owner.person not in paths:
+                paths[owner.person] = _path_of_person(file)
+        return paths
 
     @cached_property
-    def beginning(self) -> str:
-        """What all file names begin with before a number, such as ``lesion_``."""
-        paths = (path for path in self.paths.values() if not subject_label(path))
-        stems = sorted(path.rpartition("/")[2] for path in paths)
-        if len(stems) < 2:
-            return ""
-        pairs = zip(stems[0], stems[-1], strict=False)
-        shared = "".join(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-        shared = shared.rstrip("0123456789")
-        is_whole = all(stem[len(shared) :][:1].isdecimal() for stem in stems)
-        return shared if is_whole or not shared[-1:].isalnum() else ""
+    def persons(self) -> list[_Person]:
+        """What the paths hold."""
+        labels = {name: subject_label(path) for name, path in self.paths.items()}
+        unlabelled = [path for name, path in self.paths.items() if not labels[name]]
+        beginning = _common_beginning([path.rpartition("/")[2] for path in unlabelled])
+        return [_Person(name, path, labels[name], beginning) for name, path in self.paths.items()]
 
-    @cached_property
-    def whole_names(self) -> Texts:
-        """What each patient's id is most likely."""
-        return {person.name: person.whole_name() for person in self._persons}
-
-    def likely(self, place: _Place, known: set[str]) -> Texts:
-        """The texts of a place that are like a known id by the least strict comparison.
-
-        Parameters
-        ----------
-        place : _Place
-        known : set of str
-            The ids as `_unpadded` writes them.
-        """
+    def likely(self, place: Place, known: set[str]) -> Texts:
+        """The texts of a place that are like a known id, as `_unpadded` writes both."""
+        if place not in self._keys:  # once for all columns of a table
+            self._keys[place] = [tuple(map(_unpadded, place(person))) for person in self.persons]
         return {
             person.name: [
-                text for text, key in zip(place.texts(person), keys, strict=True) if key in known
+                text for text, key in zip(place(person), keys, strict=True) if key in known
             ]
-            for person, keys in zip(self._persons, self._keys_at(place), strict=True)
+            for person, keys in zip(self.persons, self._keys[place], strict=True)
             if not known.isdisjoint(keys)
         }
 
-    def _keys_at(self, place: _Place) -> list[tuple[str, ...]]:
-        """The texts of each patient as they are compared, once for all columns of a table."""
-        if place not in self._keys:
-            self._keys[place] = [
-                tuple(map(_unpadded, place.texts(person))) for person in self._persons
-            ]
-        return self._keys[place]
 
-    @cached_property
-    def _keys(self) -> dict[_Place, list[tuple[str, ...]]]:
-        return {}
-
-    @cached_property
-    def _persons(self) -> list[_Person]:
-        return [
-            _Person(name, path, subject_label(path), self.beginning)
-            for name, path in self.paths.items()
-        ]
+def _common_beginning(stems: Sequence[str]) -> str:
+    """What all file names begin with before a number, such as ``lesion_``."""
+    if len(stems) < 2:
+        return ""
+    shared = commonprefix([min(stems), max(stems)]).rstrip("0123456789")  # noqa: RUF071 - of texts
+    is_whole = all(stem[len(shared) :][:1].isdecimal() for stem in stems)
+    return shared if is_whole or not shared[-1:].isalnum() else ""
 
 
 @dataclass(frozen=True)
@@ -324,8 +281,8 @@ class Pairing:
         notes = []
         for way, number in sorted(Counter(filter(None, self.ways.values())).items()):
             name = next(name for name in self.ids if self.ways[name] == way)
-            count = "1 id" if number == 1 else f"{number:,} ids"
-            notes.append(f"{count} compared {way}: {name} is {self.ids[name]} in {table}")
+            compared = f"{counted(number, 'id')} compared {way}"
+            notes.append(f"{compared}: {name} is {self.ids[name]} in {table}")
         return tuple(notes)
 
 
@@ -359,27 +316,21 @@ def pair_ids(people: People, ids: Iterable[str]) -> Pairing:
     return pairing
 
 
-def _steps(people: People, ids: Sequence[str]) -> Iterator[tuple[_Place, Texts, Comparison, str]]:
+def _steps(people: People, ids: Sequence[str]) -> Iterator[tuple[Place, Texts, Comparison, str]]:
     """Where to look and how to compare, the strictest first, with this in words.
 
     What is alike by one comparison is so by each that follows: texts that are like no id by the
     last one are looked at once.
     """
-    yield _PLACES[0], people.whole_names, as_written, ""
+    names = {person.name: person.whole_name() for person in people.persons}
+    yield _Person.whole_name, names, as_written, ""
     known = set(map(_unpadded, ids)) - {""}
-    for place in _PLACES:
+    for place, meaning in _PLACES.items():
         if likely := people.likely(place, known):
+            joint = " and without " if meaning.startswith("with ") else " and "
             for comparison, loss in _COMPARISONS.items():
-                yield place, likely, comparison, _way(place, loss)
-
-
-def _way(place: _Place, loss: str) -> str:
-    if not loss:
-        return place.meaning
-    if not place.meaning:
-        return f"without {loss}"
-    joint = " and without " if place.meaning.startswith("with ") else " and "
-    return f"{place.meaning}{joint}{loss}"
+                both = f"{meaning}{joint}{loss}" if meaning else f"without {loss}"
+                yield place, likely, comparison, both if loss else meaning
 
 
 def _index(ids: Sequence[str], comparison: Comparison) -> Mapping[str, str]:
@@ -393,13 +344,13 @@ def _index(ids: Sequence[str], comparison: Comparison) -> Mapping[str, str]:
 
 
 def _pairs(
-    place: _Place, texts: Texts, comparison: Comparison, index: Mapping[str, str]
+    place: Place, texts: Texts, comparison: Comparison, index: Mapping[str, str]
 ) -> dict[str, str]:
     """The id that each patient meets by one comparison."""
     pairs = {}
     for name, own_texts in texts.items():
         met = [index[key] for key in map(comparison, own_texts) if key in index]
-        if place.needs_letters:
+        if place is _Person.parts:  # a number there may as well be a count
             met = [own for own in dict.fromkeys(met) if not is_plain_number(own)]
             met = met if len(met) == 1 else []
         if met and met[0]:

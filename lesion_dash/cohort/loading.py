@@ -11,8 +11,7 @@ from typing import IO, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.causes import temporary_fault
-from ..core.errors import InputError
+from ..core.errors import InputError, temporary_fault
 from ..core.grid import Grid
 from ..core.memory import MEMORY_VARIABLE, bytes_in, free_memory
 from ..core.runs import voxels_of

@@ -213,24 +213,20 @@ def _categorise(entity: str, token: str) -> tuple[str, str]:
         return "side", _SIDES.get(folded, folded)
     if _LESION.search(folded):
         return "lesion", ""
+    match = _SIDE.fullmatch(folded)
+    word = (match[1] or match[2]) if match else ""
+    side = "side", _SIDES.get(word, word)
     if entity in ("label", "desc", "seg"):
-        side = _SIDE.fullmatch(folded) if len(folded) > 2 else None  # label-L is no side
-        word = (side[1] or side[2]) if side else ""
-        return ("side", _SIDES.get(word, word)) if side else ("word", folded)
-    return ("entity", "") if entity else _categorise_word(token, folded)
-
-
-def _categorise_word(token: str, folded: str) -> tuple[str, str]:
+        return side if word and len(folded) > 2 else ("word", folded)  # label-L is no side
+    if entity:
+        return "entity", ""
     if folded in _KNOWN:
         return "word", folded
     if _SESSION.fullmatch(folded):
         return "session", folded
     if _SPACE.fullmatch(folded):
         return "space", token
-    if side := _SIDE.fullmatch(folded):
-        word = side[1] or side[2]
-        return "side", _SIDES.get(word, word)
-    return "id", folded
+    return side if word else ("id", folded)
 
 
 def read_names(files: Sequence[str], made_from: MadeFrom = "") -> list[NameFacts]:
@@ -263,7 +259,8 @@ def read_names(files: Sequence[str], made_from: MadeFrom = "") -> list[NameFacts
         subject.casefold() or _key_at(row, level, file)
         for file, row, subject in zip(files, parts, subjects, strict=True)
     ]
-    keys = _without_crowds(keys, parts, level, subjects)
+    if not level:
+        keys = _without_crowds(keys, parts, subjects)
     return [
         _facts(file, key, row, made_from) for file, key, row in zip(files, keys, parts, strict=True)
     ]
@@ -318,18 +315,14 @@ def _key_at(row: tuple[_Part, ...], level: int, file: str) -> str:
 
 
 def _without_crowds(
-    keys: list[str], parts: list[tuple[_Part, ...]], level: int, subjects: list[str]
+    keys: list[str], parts: list[tuple[_Part, ...]], subjects: list[str]
 ) -> list[str]:
     """The keys, with their numbers where more files than findings of a patient share one."""
-    if level:
-        return keys
     numbers: dict[str, set[str]] = defaultdict(set)
     for key, row in zip(keys, parts, strict=True):
         numbers[key].add(row[0].whole_key)
     return [
-        row[0].whole_key
-        if not subject and len(numbers[key]) > MAX_FINDINGS and row[0].whole_key
-        else key
+        (len(numbers[key]) > MAX_FINDINGS and not subject and row[0].whole_key) or key
         for key, row, subject in zip(keys, parts, subjects, strict=True)
     ]
 
@@ -345,9 +338,10 @@ def _facts(file: str, key: str, row: tuple[_Part, ...], made_from: MadeFrom) -> 
 
 
 def _kind_of(parts: Sequence[_Part], made_from: MadeFrom) -> tuple[Kind, str]:
+    variants = [words for option, words in _VARIANTS.items() if option != made_from]
     for place, part in enumerate(parts):
         words = [word for word in part.words if not place or word not in _DATATYPES]
-        if variant := _variant(words, made_from):
+        if variant := next((word for kind in variants for word in words if word in kind), ""):
             return Kind.VARIANT, variant
         if part.has_lesion:
             # A suffix of BIDS is the kind of image: a T1w with a filled lesion is no mask.
@@ -360,17 +354,6 @@ def _kind_of(parts: Sequence[_Part], made_from: MadeFrom) -> tuple[Kind, str]:
         if scan := next((word for word in words if word in _MODALITIES), ""):
             return Kind.OTHER, scan
     return Kind.MASK, ""
-
-
-def _variant(words: Sequence[str], made_from: MadeFrom) -> str:
-    match = (
-        word
-        for option, variants in _VARIANTS.items()
-        if option != made_from
-        for word in words
-        if word in variants
-    )
-    return next(match, "")
 
 
 def session_place(session: str) -> tuple[object, ...]:

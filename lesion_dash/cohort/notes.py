@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from ..core.memory import MEMORY_VARIABLE
+from ..core.notes import note_on
 from ..core.text import counted
 from .participants import Patient
 
@@ -97,11 +98,11 @@ def kind_of(reason: str) -> str:
 
 
 def said_of(number: int, names: str, reason: str) -> str:
-    """What is to be said of files, as one sentence.
+    """What is to be said of files, as one sentence of the same kind.
 
     Examples
     --------
     >>> said_of(1, "a.nii", "mask is empty"), said_of(9, "such as a.nii", "mask is empty")
     ('a.nii: mask is empty', '9 files, such as a.nii: mask is empty')
     """
-    return f"{names}: {reason}" if number == 1 else f"{number:,} files, {names}: {reason}"
+    return note_on(names if number == 1 else f"{number:,} files, {names}", reason)

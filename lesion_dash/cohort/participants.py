@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import json
-import re
-import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..core.errors import InputError, SetupError
+from ..core.notes import InfoNote, note_on
 from ..core.text import counted
 from ..files.contents import WORKBOOK_ENDINGS
-from ..files.listing import strip_ending
 from ..files.paths import AnyPath, PathInput, as_path, is_below
-from ..files.reading import read_text, unfetched_link
-from .cells import is_missing
-from .id_columns import IdColumn, choose_id_column
+from ..files.reading import PARTICIPANTS, TableLimits, read_text, unfetched_link
+from .cells import is_missing, read_plain_table
 from .ids import People
-from .joined_rows import JoinedRows, Rows, join_rows, sessions_of_rows
-from .plain_tables import PlainTable, read_plain_table
+from .joining import JoinedRows, Rows, choose_id_column, is_name, join_rows, sessions_of_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-_CACHED_TEXTS = 2**14  # file names, arbitrary
 _OF_BIDS = {"age": "years"}
 """Units of columns that BIDS knows by their names, in small letters, where no file says more."""
 
@@ -195,24 +189,6 @@ class Patient:
         return "; ".join(self.reasons)
 
 
-@lru_cache(_CACHED_TEXTS)
-def subject_of(file: str) -> str:
-    """The BIDS subject in a file's path, or its name without the ending.
-
-    Examples
-    --------
-    >>> subject_of("sub-07/anat/lesion.nii.gz"), subject_of("bwsrsub-12_lesion.nii.gz")
-    ('sub-07', 'sub-12')
-    >>> subject_of("patient 3.nii")
-    'patient 3'
-    """
-    parts = unicodedata.normalize("NFC", file).split("/")
-    for part in reversed(parts):
-        if subject := re.search(r"sub-[^\W_]+", part):
-            return subject.group()
-    return strip_ending(parts[-1])
-
-
 FILE_NAMES = ("participants.tsv", "participants.csv")
 _ROOT_FILE = "dataset_description.json"
 _BEYOND = "in the folder above"
@@ -325,7 +301,7 @@ def read_participants(
         raise
     except InputError as error:
         return None, (f"{present.name} {place or 'beside the masks'} is not used: {error.reason}",)
-    used = (f"{present.name} {place} is used",) if place else ()
+    used = (InfoNote(f"{present.name} {place} is used"),) if place else ()
     return table, (*used, *table.notes)
 
 
@@ -373,6 +349,7 @@ def read_participants_table(
     root: AnyPath | None = None,
     files: Sequence[str] = (),
     of_these_alone: bool = False,
+    limits: TableLimits = PARTICIPANTS,
 ) -> Participants:
     """Read a table with a header and a row per patient, separated by tabs, commas or semicolons.
 
@@ -385,20 +362,27 @@ def read_participants_table(
         Masks, as paths below their folder, to which rows are joined.
     of_these_alone : bool
         The table is that of these files, so that a row without one is worth a note.
+    limits : TableLimits
+        A larger table is refused.
 
     Raises
     ------
     InputError
-        Where the table cannot be read, or no row has an id.
+        Where the table cannot be read, or most rows have no usable id.
     """
-    plain = read_plain_table(path)
+    plain = read_plain_table(path, limits)
     people = People(tuple(files))
-    column = choose_id_column(plain, people)
-    kept = [place for place, cell in enumerate(column.ids) if not is_missing(cell)]
-    bad = [place for place in kept if not _is_name(column.ids[place])]
-    usable = [place for place in kept if _is_name(column.ids[place])]
-    if not usable:
-        raise InputError(path, *_no_ids(plain, column, bad))
+    column, id_notes = choose_id_column(plain, people)
+    without = [row for row, own in enumerate(column.ids) if not own]
+    usable = [row for row, own in enumerate(column.ids) if is_name(own)]
+    bad = [row for row, own in enumerate(column.ids) if own and not is_name(own)]
+    fault, remedy = "", f"write the ids into the column {column.name or 1}"
+    if bad:
+        name = f"{column.ids[bad[0]]!r} is not a valid patient name"
+        fault, remedy = f"row {plain.numbers[bad[0]]}: {name}", "use letters, digits, - and _"
+    if len(bad) > len(usable) or not usable:
+        fault = fault or f"row {plain.numbers[0]}: '' is not a valid patient name"
+        raise InputError(path, fault, remedy)
     others = [place for place, name in enumerate(plain.header) if place != column.place and name]
     columns = tuple(plain.header[place] for place in others)
     rows = tuple(
@@ -411,39 +395,12 @@ def read_participants_table(
     table = Rows(path.name, columns, rows, ids, numbers, sessions)
     joined = join_rows(table, people, column.pairing, of_these_alone)
     units = read_units(path, root)
-    notes = (
-        *(note if path.name in note else f"{path.name}: {note}" for note in plain.notes),
-        *_notes_on_rows_without_id(plain, len(plain.rows) - len(kept), column),
-        *([f"{_left_out(plain, len(bad))}: {_no_name(plain, column, bad)}"] if bad else []),
-        *column.notes,
-        *joined.notes,
-        *units.notes,
-    )
-    return Participants(path, columns, rows, ids, notes, plain.sha256, units, joined)
-
-
-def _is_name(text: str) -> bool:
-    """A name that steps out of its folder must not reach the name of a file."""
-    return "/" not in text and "\\" not in text and ".." not in text and text.isprintable()
-
-
-def _no_name(plain: PlainTable, column: IdColumn, rows: Sequence[int]) -> str:
-    return f"row {plain.numbers[rows[0]]}: {column.ids[rows[0]]!r} is not a valid patient name"
-
-
-def _no_ids(plain: PlainTable, column: IdColumn, bad: Sequence[int]) -> tuple[str, str]:
-    if bad:
-        return _no_name(plain, column, bad), "use letters, digits, - and _"
-    problem = f"row {plain.numbers[0]}: '' is not a valid patient name"
-    return problem, f"write the ids into the column {column.name or 1}"
-
-
-def _notes_on_rows_without_id(plain: PlainTable, number: int, column: IdColumn) -> tuple[str, ...]:
-    if not number:
-        return ()
-    row = next(n for n, cell in zip(plain.numbers, column.ids, strict=True) if is_missing(cell))
-    return (f"{_left_out(plain, number, ' without an id')}: row {row}",)
-
-
-def _left_out(plain: PlainTable, number: int, which: str = "") -> str:
-    return f"{counted(number, 'row')}{which} of {plain.path.name} left out"
+    notes = [note if path.name in note else note_on(path.name, note) for note in plain.notes]
+    for number, which, example in (
+        (len(without), " without an id", without and f"row {plain.numbers[without[0]]}"),
+        (len(bad), "", fault),
+    ):
+        if number:
+            notes.append(f"{counted(number, 'row')}{which} of {path.name} left out: {example}")
+    notes += [*id_notes, *joined.notes, *units.notes]
+    return Participants(path, columns, rows, ids, tuple(notes), plain.sha256, units, joined)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError, MissingFile, SetupError
 from ..core.grid import Grid
+from ..core.notes import note_on
 from ..core.runs import BucketedRuns, bucketed, union_of_runs
 from ..files.listing import confine_task, kept_roots
 from ..files.paths import AnyPath, UrlPath
@@ -152,7 +153,7 @@ def _taken_together(job: Job, masks: Sequence[LoadedMask]) -> LoadedMask:
     lesions = [mask.lesion for mask in masks if mask.lesion is not None]
     runs = union_of_runs([(lesion.starts, lesion.lengths) for lesion in lesions])
     notes = tuple(
-        f"{path.name}: {note}"
+        note_on(path.name, note)
         for (path, _), mask in zip(job, masks, strict=True)
         for note in mask.notes
     )

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from ..core.errors import Cancelled, InputError, NotBinary
 from ..core.grid import SAME_GRID_MM, Grid, is_near
+from ..core.notes import note_on
 from ..core.space import StatedSpace
 from ..core.text import counted, printable
 from ..files.listing import list_images, odd_name, strip_ending
@@ -23,12 +23,12 @@ from ..images.masks import BINARY, Binarization, Lesion
 from ..images.nifti import Header
 from ..images.reading import Progress
 from ..images.space import in_space, space_of
-from .choices import choice_fault
 from .cohort import ALONE
 from .conditions import Condition
+from .notes import by_reason, said_of
 from .participants import FileSum, Outcome, Patient
 from .readers import Job, LoadedMask, Reader, Threads
-from .selection import FileChoice, SeveralFiles, select_files
+from .selection import FileChoice, SeveralFiles, choice_fault, select_files
 from .spaces import common_space, note_on_space, notes_on_spaces
 
 _OURS = re.compile(
@@ -45,6 +45,7 @@ _LIKELY = re.compile(
 )
 _RESULT = "looks like a result"
 _SIDE_FILE = ", skipped"  # how all that is said of a file that was never meant as a mask ends
+_FOLLOWED = "link points outside the data folder, followed"
 _NO_MASKS = "no masks found: no .nii or .nii.gz file{} in this folder"
 _MAX_GROUPS = 20  # of files that are named in notes, arbitrary: a screenful
 _MAX_NAMED = 5  # files of a group, arbitrary as well
@@ -246,9 +247,8 @@ class FolderReading:
     @property
     def _notes_on_links(self) -> tuple[str, ...]:
         read = {path for files in self.read for path in files}
-        linked = tuple(path for path in self.outside if path in read)
-        who = ReasonGroup("", linked).who if linked else ""
-        return (f"link points outside the data folder, followed: {who}",) if linked else ()
+        linked = ((path.name, _FOLLOWED) for path in self.outside if path in read)
+        return tuple(said_of(*group) for group in by_reason(linked))
 
     def _notes_on_equals(self, title: str, used: list[Patient]) -> tuple[str, ...]:
         """A sentence for each group of equal masks, however many are empty."""
@@ -312,7 +312,7 @@ def list_masks(folder: PathInput, options: ReadOptions = DEFAULTS) -> FolderRead
         dict(listing.skipped) | results,
         listing.twins,
         {images[file]: reason for file, reason in selection.left_out.items()},
-        selected=selection.notes,
+        selected=tuple(selection.notes),
         fault=fault,
         outside=tuple(path for path in listing.outside if not own[path]),
     )
@@ -499,7 +499,7 @@ def _sort_in(
     grid, lesion = reading.grid, result.lesion
     assert grid is not None, "a header was read, and has a grid"
     more = (
-        f"{path.name}: {note}" if len(files) > 1 else note
+        note_on(path.name, note) if len(files) > 1 else note
         for path in files
         for note in (
             *_placement(headers[path], grid),
@@ -529,8 +529,8 @@ def _placement(header: Header, grid: Grid) -> tuple[str, ...]:
 
 def _nothing_usable(reading: FolderReading, pattern: str) -> InputError:
     reasons = reading.passed_over | reading.refused
-    groups = grouped_reasons(reasons)
-    lines = tuple(group.line for group in groups)
+    groups = by_reason((path.name, reasons[path]) for path in sorted(reasons))
+    lines = tuple(said_of(*group) for group in groups)
     remedy = "choose the folder that holds the masks"
     no_mask = f"no readable mask among {counted(len(reasons), 'file')}"
     if reasons and all(reason.startswith(_RESULT) for reason in reasons.values()):
@@ -538,8 +538,8 @@ def _nothing_usable(reading: FolderReading, pattern: str) -> InputError:
     elif reasons and all(reason.endswith(_SIDE_FILE) for reason in reasons.values()):
         problem = _NO_MASKS.format("")
     elif len(groups) == 1:
-        problem, _, remedy = groups[0].reason.partition("; ")
-        such = groups[0].files[0].name
+        problem, _, remedy = groups[0][-1].partition("; ")
+        such = min(reasons).name
         return InputError(reading.root, f"{no_mask}, such as {such}: {problem}", remedy)
     elif reasons:
         problem, remedy = no_mask, "see the reason for each file"
@@ -547,35 +547,3 @@ def _nothing_usable(reading: FolderReading, pattern: str) -> InputError:
         named = "" if pattern == "*" else f" whose name matches {pattern!r}"
         problem = _NO_MASKS.format(named)
     return InputError(reading.root, problem, remedy, lines)
-
-
-class ReasonGroup(NamedTuple):
-    """Files of which the same is said.
-
-    Parameters
-    ----------
-    reason : str
-    files : tuple of Path or UrlPath
-    """
-
-    reason: str
-    files: tuple[AnyPath, ...]
-
-    @property
-    def who(self) -> str:
-        """The one file, or how many there are with the first of them."""
-        first, *more = (path.name for path in self.files)
-        return f"{len(self.files)} files, such as {first}" if more else first
-
-    @property
-    def line(self) -> str:
-        """The reason once for all of them."""
-        return f"{self.who}: {self.reason}"
-
-
-def grouped_reasons(reasons: Mapping[AnyPath, str]) -> list[ReasonGroup]:
-    """Files by what is said of them, in the order of their names."""
-    files: dict[str, list[AnyPath]] = defaultdict(list)
-    for path in sorted(reasons):
-        files[reasons[path]].append(path)
-    return [ReasonGroup(reason, tuple(paths)) for reason, paths in files.items()]

@@ -6,14 +6,16 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from itertools import combinations
+from typing import Any, Literal, get_args
 
-from ..core.errors import InputError, check_choice
+from ..core.errors import InputError, NotBinary, check_choice
+from ..core.notes import InfoNote
 from ..core.space import space_named
-from ..core.text import counted, shell_word
+from ..core.text import counted, listed, shell_word
 from ..files.listing import matches, strip_ending
 from ..files.paths import AnyPath
-from ..images.mask_choices import label_text, parse_threshold
+from ..images.mask_choices import ANY, label_text, parse_threshold
 from .names import Kind, MadeFrom, NameFacts, read_names, session_key, session_place
 
 SeveralFiles = Literal["refuse", "union", "separate"]
@@ -23,7 +25,10 @@ FIRST, LAST = "first", "last"
 _MOST_OFFERS = 8  # arbitrary: a list that is read at a glance
 _MOST_NAMED = 4  # sessions, spaces or files of the example, arbitrary as well
 _SHARE = 0.5  # of the patients, whose files tell what the masks of a folder are called; arbitrary
-_PARTS = re.compile(r"session (.+)|pattern (.+)|(union|separate)|label (.+)|threshold (.+)")
+_PARTS = re.compile(
+    r"session (?P<session>.+)|pattern (?P<pattern>.+)|(?P<several_files>union|separate)|"
+    r"label (?P<label>.+)|threshold (?P<threshold>.+)"
+)
 
 
 @dataclass(frozen=True)
@@ -70,19 +75,19 @@ class FileChoice:
             match = _PARTS.fullmatch(part)
             if match is None:
                 raise InputError(part, "is no choice among a patient's files")
-            names = ("session", "pattern", "several_files", "label", "threshold")
-            values |= {n: v for n, v in zip(names, match.groups(), strict=True) if v}
+            values |= {name: value for name, value in match.groupdict().items() if value}
         return cls(**values)  # type: ignore[arg-type]
 
     def __str__(self) -> str:
-        parts = [
-            self.session and f"session {self.session}",
-            self.pattern != "*" and f"pattern {self.pattern}",
-            self.several_files != "refuse" and self.several_files,
-            self.label is not None and f"label {self.label}",
-            self.threshold is not None and f"threshold {self.threshold}",
-        ]
-        return "; ".join(str(part) for part in parts if part)
+        pairs = self._changed.items()
+        return "; ".join(v if n == "several_files" else f"{n} {v}" for n, v in pairs)
+
+    @property
+    def _changed(self) -> dict[str, str]:
+        """What differs from the default, as text and in the order of a command."""
+        names = ("session", "pattern", "several_files", "label", "threshold")
+        values = {name: getattr(self, name) for name in names}
+        return {n: str(v) for n, v in values.items() if v != getattr(ALL_FILES, n)}
 
     @property
     def options(self) -> str:
@@ -92,15 +97,8 @@ class FileChoice:
     @property
     def words_of_command(self) -> list[str]:
         """The words of these options, without quotes."""
-        values = (
-            ("--session", self.session, ""),
-            ("--pattern", self.pattern, "*"),
-            ("--several-files", self.several_files, "refuse"),
-            ("--label", self.label, None),
-            ("--threshold", self.threshold, None),
-        )
-        used = [(flag, str(value)) for flag, value, usual in values if value != usual]
-        return [word for pair in used for word in pair]
+        pairs = ((f"--{n.replace('_', '-')}", value) for n, value in self._changed.items())
+        return [word for pair in pairs for word in pair]
 
     @property
     def made_from(self) -> MadeFrom:
@@ -144,21 +142,14 @@ class FileChoice:
     @property
     def arguments(self) -> str:
         """As arguments of `load_cohort`."""
-        usual = FileChoice()
-        names = [name for name in vars(self) if getattr(self, name) != getattr(usual, name)]
-        return ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+        return ", ".join(f"{n}={v!r}" for n, v in vars(self).items() if n in self._changed)
 
 
 ALL_FILES = FileChoice()
 
 
 def joint_choice(a: FileChoice, b: FileChoice) -> FileChoice:
-    """The one choice that takes the same files of two folders as a choice for each.
-
-    Raises
-    ------
-    InputError
-        Where there is none.
+    """The one choice that takes the same files of two folders as a choice for each, or an error.
 
     Examples
     --------
@@ -236,28 +227,28 @@ def _remedy(offers: Sequence[Offer], words: Callable[[FileChoice], str]) -> str:
     return f"{what}: {named}" + (f" ({offers[0].summary})" if len(offers) == 1 or one_space else "")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Selection:
     """The patients of a folder and their files.
 
     Parameters
     ----------
-    patients : dict
-        Id of each patient to its files, paths below the folder, in the order of the first.
     ids : dict
         Every file to the id of its patient.
+    patients : dict
+        Id of each patient to its files, paths below the folder, in the order of the first.
     left_out : dict
         Files that do not count, to the reason.
-    notes : tuple of str
+    notes : list of str
         What was left out and taken together, a sentence each.
     problem : str
         Why a choice is needed.
     """
 
-    patients: dict[str, tuple[str, ...]]
     ids: dict[str, str]
+    patients: dict[str, tuple[str, ...]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
     problem: str = ""
 
 
@@ -276,9 +267,8 @@ def select_files(
 
     Returns
     -------
-    selection : Selection
-    error : SeveralFilesError or None
-        Where a patient has several files and nothing was chosen.
+    Selection, SeveralFilesError or None
+        An error where a patient has several files and nothing was chosen.
 
     Raises
     ------
@@ -303,35 +293,27 @@ def select_files(
 
 
 def _select(folder: AnyPath, names: Sequence[NameFacts], choice: FileChoice) -> Selection:
-    left_out: dict[str, str] = {}
-    notes: list[str] = []
     groups = _grouped(names)
-    ids = {
-        name.file: identity
-        for identity, group in zip(_ids(groups), groups.values(), strict=True)
-        for name in group
-    }
-    masks = _masks_of(groups, left_out, notes)
+    pairs = zip(_ids(groups), groups.values(), strict=True)
+    selection = Selection({name.file: identity for identity, group in pairs for name in group})
+    groups = _masks_of(selection, groups)
     if choice.session:
-        masks = _of_session(folder, masks, ids, choice.session, left_out, notes)
+        groups = _of_session(selection, groups, choice.session, folder)
     if choice.several_files == "separate":
-        masks, ids = _separate(masks, ids, notes)
-    problem = _several(masks, ids, choice.several_files == "union", notes)
-    patients = {ids[group[0].file]: tuple(name.file for name in group) for group in masks.values()}
-    return Selection(patients, ids, left_out, tuple(notes), problem)
-
-
-def _several(groups: Groups, ids: Mapping[str, str], is_union: bool, notes: list[str]) -> str:
-    """Why a choice is needed; nothing, and a note, where a patient's files are taken together."""
+        groups = _separate(selection, groups)
     several = {key: group for key, group in groups.items() if len(group) > 1}
     # Two spaces hold one lesion twice, at different voxels: their union is none.
-    if any(len({name.space for name in group}) > 1 for group in several.values()) or not is_union:
-        return _problem(several, ids) if several else ""
-    if several:
+    differ = any(len({name.space for name in group}) > 1 for group in several.values())
+    if several and (differ or choice.several_files != "union"):
+        selection.problem = _problem(several, selection.ids)
+    elif several:
         total, patients = sum(map(len, several.values())), counted(len(several), "patient")
-        example = _listed(name.file for name in next(iter(several.values())))
-        notes.append(f"{total:,} files of {patients} taken together, such as {example}")
-    return ""
+        example = listed([name.file for name in next(iter(several.values()))], _MOST_NAMED)
+        note = f"{total:,} files of {patients} taken together, such as {example}"
+        selection.notes.append(InfoNote(note))
+    for group in groups.values():
+        selection.patients[selection.ids[group[0].file]] = tuple(name.file for name in group)
+    return selection
 
 
 def _grouped(names: Iterable[NameFacts]) -> Groups:
@@ -346,8 +328,8 @@ def _ids(groups: Groups) -> list[str]:
     files = [[name.file for name in group] for group in groups.values()]
     ids = [_id_of(key, own) for key, own in zip(groups, files, strict=True)]
     times = Counter(ids)
-    paths = [strip_ending(own[0]) for own in files]
-    return [own if times[own] == 1 else path for own, path in zip(ids, paths, strict=True)]
+    pairs = zip(ids, files, strict=True)
+    return [own if times[own] == 1 else strip_ending(paths[0]) for own, paths in pairs]
 
 
 def _id_of(key: str, files: Sequence[str]) -> str:
@@ -370,49 +352,35 @@ def _as_written(key: str, text: str) -> str:
     return part if place >= 0 and part.casefold() == key else ""
 
 
-def _masks_of(groups: Groups, left_out: dict[str, str], notes: list[str]) -> Groups:
+def _masks_of(selection: Selection, groups: Groups) -> Groups:
     """The files that are masks of lesions by their names, where their names tell.
 
     What is something else by its name does not count where its patient, or most patients, have a
     better file; where no name says anything better, every file counts.
     """
     best = {key: min(name.kind for name in group) for key, group in groups.items()}
-    usual = next(
-        (
-            kind
-            for kind in Kind
-            if sum(own <= kind for own in best.values()) >= max(1, _SHARE * len(best))
-        ),
-        Kind.OTHER,
-    )
+    most = max(1, _SHARE * len(best))
+    shared = (kind for kind in Kind if sum(own <= kind for own in best.values()) >= most)
+    usual, left_out = next(shared, Kind.OTHER), selection.left_out
     masks: Groups = {}
     for key, group in groups.items():
         worst = min(best[key], usual)
-        taken = [name for name in group if name.kind <= worst]
         for name in group:
             if name.kind > worst:
                 left_out[name.file] = f"no lesion mask by its name ({name.word}), not counted"
-        if taken:
+        if taken := [name for name in group if name.kind <= worst]:
             masks[key] = taken
     if left_out:
-        many = len(left_out)
-        what = "1 file is no lesion mask by its name:" if many == 1 else (
-            f"{many:,} files are no lesion masks by their names, such as"
-        )  # fmt: skip
-        notes.append(f"{what} {next(iter(left_out))}; not counted")
+        what = "1 file is no lesion mask by its name:"
+        if len(left_out) > 1:
+            what = f"{len(left_out):,} files are no lesion masks by their names, such as"
+        selection.notes.append(f"{what} {next(iter(left_out))}; not counted")
     return masks
 
 
-def _of_session(
-    folder: AnyPath,
-    groups: Groups,
-    ids: Mapping[str, str],
-    session: str,
-    left_out: dict[str, str],
-    notes: list[str],
-) -> Groups:
+def _of_session(selection: Selection, groups: Groups, session: str, folder: AnyPath) -> Groups:
     """The files of one session of each patient."""
-    known = Counter(name.session for group in groups.values() for name in group if name.session)
+    known = dict.fromkeys(n.session for group in groups.values() for n in group if n.session)
     if not known and session not in (FIRST, LAST):
         problem = f"no name of a mask tells its session, and session {session} is asked for"
         raise InputError(folder, problem, "omit the session")
@@ -420,7 +388,6 @@ def _of_session(
         return groups
     ends, key_given = {FIRST: min, LAST: max}, session_key(session)
     chosen: Groups = {}
-    missing: list[str] = []
     for key, group in groups.items():
         own = {name.session for name in group if name.session}
         if session in ends:
@@ -428,59 +395,43 @@ def _of_session(
             sessions = {ends[session](own, key=session_place)} if own else {""}
         else:
             sessions = own & {session} or {each for each in own if session_key(each) == key_given}
-        taken = [name for name in group if name.session in sessions]
-        if taken:
+        if taken := [name for name in group if name.session in sessions]:
             chosen[key] = taken
-        else:
-            missing.append(ids[group[0].file])
         for name in group:
             if name.session not in sessions:
-                left_out[name.file] = f"{_session_words(name.session)}, not the one chosen"
+                which = f"session {name.session}" if name.session else "no session in its name"
+                selection.left_out[name.file] = f"{which}, not the one chosen"
     if not chosen:
-        remedy = f"choose first, last or one of {_listed(sorted(known, key=session_place), 12)}"
+        names = sorted(known, key=session_place)
+        remedy = f"choose first, last or one of {listed(names, 12)}"
         raise InputError(folder, f"no mask is of session {session}", remedy)
-    total = len(groups)
-    taken_files = sum(map(len, chosen.values()))
-    files = sum(map(len, groups.values()))
-    notes.append(f"session {session}: {taken_files:,} of {files:,} masks counted")
-    if missing:
-        notes.append(
-            f"{len(missing):,} of {counted(total, 'patient')} without a mask of session {session}, "
-            f"such as {missing[0]}; not counted"
-        )
+    taken_files, files = (sum(map(len, each.values())) for each in (chosen, groups))
+    counted_files = f"session {session}: {taken_files:,} of {files:,} masks counted"
+    selection.notes.append(InfoNote(counted_files))
+    if missing := [group for key, group in groups.items() if key not in chosen]:
+        who = f"{len(missing):,} of {counted(len(groups), 'patient')} without a mask of session"
+        example = selection.ids[missing[0][0].file]
+        selection.notes.append(f"{who} {session}, such as {example}; not counted")
     return chosen
 
 
-def _session_words(session: str) -> str:
-    return f"session {session}" if session else "no session in its name"
-
-
-def _separate(
-    groups: Groups, ids: Mapping[str, str], notes: list[str]
-) -> tuple[Groups, dict[str, str]]:
+def _separate(selection: Selection, groups: Groups) -> Groups:
     """Every file as a patient of its own, with its path as the id where a patient has several."""
-    separate: Groups = {}
-    own_ids, several = dict(ids), 0
-    for group in groups.values():
-        several += len(group) > 1
-        for name in group:
-            separate[name.file] = [name]
-            if len(group) > 1:
-                own_ids[name.file] = strip_ending(name.file)
+    several = [group for group in groups.values() if len(group) > 1]
+    selection.ids |= {name.file: strip_ending(name.file) for group in several for name in group}
     if several:
-        what = "name stands" if several == 1 else "names stand"
-        notes.append(f"{several:,} {what} for several patients each: every file is one patient")
-    return separate, own_ids
-
-
-# What has to be chosen, and what can be.
+        what = "name stands" if len(several) == 1 else "names stand"
+        who = f"{len(several):,} {what} for several patients each"
+        selection.notes.append(InfoNote(f"{who}: every file is one patient"))
+    return {name.file: [name] for group in groups.values() for name in group}
 
 
 def _problem(several: Groups, ids: Mapping[str, str]) -> str:
     """How many patients have several of what, with one of them."""
-    group = max(several.values(), key=lambda each: len({name.session for name in each}))
-    sessions = [len({name.session for name in each}) for each in several.values()]
-    spaces = [len({name.space for name in each}) for each in several.values()]
+    groups, is_one = several.values(), len(several) == 1
+    group = max(groups, key=lambda each: len({name.session for name in each}))
+    sessions = [len({name.session for name in each}) for each in groups]
+    spaces = [len({name.space for name in each}) for each in groups]
     parts: list[str] = []
     values: Iterable[str] = [name.file for name in group]
     if max(sessions) > 1:
@@ -489,30 +440,21 @@ def _problem(several: Groups, ids: Mapping[str, str]) -> str:
     if max(spaces) > 1:
         parts.append(f"masks in {_span(spaces)} spaces")
         values = values if max(sessions) > 1 else sorted({name.space or "none" for name in group})
-    if all({"left", "right"} <= {name.side for name in each} for each in several.values()):
+    if all({"left", "right"} <= {name.side for name in each} for each in groups):
         parts.append("a left and a right mask")
-    parts = parts or [f"{_span(map(len, several.values()))} masks"]
-    who = "patient has" if len(several) == 1 else "patients have"
-    each = " each" if len(several) > 1 else ""
-    such = "such as " if len(several) > 1 else ""
-    example = f"{such}{ids[group[0].file]}: {_listed(values)}"
-    return f"{len(several):,} {who} {' and '.join(parts)}{each} ({example})"
+    what = " and ".join(parts or [f"{_span([*map(len, groups)])} masks"])
+    who, each, such = ("patient has", "", "") if is_one else ("patients have", " each", "such as ")
+    example = f"{such}{ids[group[0].file]}: {listed(values, _MOST_NAMED)}"
+    return f"{len(several):,} {who} {what}{each} ({example})"
 
 
-def _span(numbers: Iterable[int]) -> str:
-    several = list(numbers)
-    low, high = max(min(several), 1), max(several)
+def _span(numbers: Sequence[int]) -> str:
+    low, high = max(min(numbers), 1), max(numbers)
     return str(high) if low == high else f"{low} to {high}"
 
 
-def _listed(values: Iterable[str], most: int = _MOST_NAMED) -> str:
-    several = list(values)
-    more = [f"{len(several) - most:,} more"] if len(several) > most else []
-    return ", ".join([*several[:most], *more])
-
-
 def _offers(folder: AnyPath, names: Sequence[NameFacts], choice: FileChoice) -> Iterator[Offer]:
-    """The choices that solve a folder, those that keep all patients alone where there are any."""
+    """The choices that solve a folder, those alone that keep all patients where some do."""
     whole = _select(folder, names, replace(choice, session="")).patients
     tried: list[tuple[int, Offer]] = []
     for candidate in _candidates(names, choice):
@@ -523,8 +465,7 @@ def _offers(folder: AnyPath, names: Sequence[NameFacts], choice: FileChoice) -> 
             fits = read_names(files, choice.made_from)
         for option in dict.fromkeys((candidate, replace(candidate, several_files="union"))):
             selection = _select(folder, fits, option)
-            if selection.patients and not selection.problem:
-                patients = len(selection.patients)
+            if (patients := len(selection.patients)) and not selection.problem:
                 tried.append((patients, Offer(option, _summary(selection, whole))))
                 break
     most = max((patients for patients, _ in tried), default=0)
@@ -540,11 +481,10 @@ def _candidates(names: Sequence[NameFacts], choice: FileChoice) -> Iterator[File
     """Sessions, then words and folders that only some of a patient's files have."""
     masks = [name for name in names if name.kind == Kind.MASK]
     known = Counter(name.session for name in masks if name.session).most_common(_MOST_OFFERS)
-    sessions = sorted((session for session, _ in known), key=session_place)
+    sessions = sorted(dict(known), key=session_place)
     has_sessions = len(sessions) > 1 and not choice.session
-    ends = [replace(choice, session=end) for end in (FIRST, LAST)] if has_sessions else []
-    yield from ends
-    yield from [replace(choice, session=session) for session in sessions] if has_sessions else []
+    of_sessions = [replace(choice, session=one) for one in (FIRST, LAST, *sessions) if has_sessions]
+    yield from of_sessions
     yield replace(choice, several_files="union")
     groups = [group for group in _grouped(masks).values() if len(group) > 1]
     spaces = {name.space for group in groups for name in group if name.space}
@@ -556,17 +496,16 @@ def _candidates(names: Sequence[NameFacts], choice: FileChoice) -> Iterator[File
     for word in _telling_words(groups):
         if is_space == any(word.rstrip("/").endswith(space) for space in spaces):
             pattern = f"{word}*" if word.endswith("/") else f"*{word}*"
-            yield from [replace(each, pattern=pattern) for each in ends or [choice]]
+            yield from [replace(each, pattern=pattern) for each in of_sessions[:2] or [choice]]
 
 
 def _telling_words(groups: Iterable[Sequence[NameFacts]]) -> list[str]:
     """The commonest words that only some of a patient's files have."""
     times: Counter[str] = Counter()
     for group in groups:
-        words = [set(_words(name.file)) for name in group]
-        shared = set.intersection(*words)
-        for name in group:
-            times.update(list(dict.fromkeys(w for w in _words(name.file) if w not in shared)))
+        words = [dict.fromkeys(_words(name.file)) for name in group]
+        shared = set.intersection(*map(set, words))
+        times.update(word for own in words for word in own if word not in shared)
     return [word for word, _ in times.most_common(3 * _MOST_OFFERS)]
 
 
@@ -580,11 +519,11 @@ def _words(file: str) -> list[str]:
 def _may_be_others(names: Sequence[NameFacts]) -> bool:
     """Whether files of one name lie in several folders, and nothing else tells them apart."""
     groups = _grouped(name for name in names if name.kind == Kind.MASK)
-    several = [group for group in groups.values() if len(group) > 1]
     return all(
         len({name.file.rpartition("/")[0] for name in group}) == len(group)
         and len({(name.session, name.space, name.side) for name in group}) == 1
-        for group in several
+        for group in groups.values()
+        if len(group) > 1
     )
 
 
@@ -595,3 +534,67 @@ def _summary(selection: Selection, whole: Mapping[str, Sequence[str]]) -> str:
     how = ", one per patient" if taken == patients else ""  # the choice says "union"
     of = "" if patients == len(whole) else f", {patients:,} of {len(whole):,} patients"
     return f"{taken:,} of {masks:,} masks{how}{of}"
+
+
+# Files that are no binary masks, and the one choice that makes masks of all of a folder.
+
+SHARE_OF_OTHERS = 0.1
+"""Share of the files that may be no masks. Arbitrary, as that of files on another grid: a few that
+strayed in must not stop a cohort; many are patients that would be missing."""
+
+_FEW_LABELS = 3  # of which pairs are offered as well, arbitrary: 2**3 choices are read at a glance
+_MOST_SINGLE = 6  # labels that are offered one by one, arbitrary as well
+
+
+def choice_fault(
+    root: AnyPath,
+    others: Mapping[AnyPath, NotBinary],
+    masks: int,
+    chosen: FileChoice = ALL_FILES,
+) -> InputError | None:
+    """Why a folder makes no cohort before a choice: too many of its files hold several values.
+
+    Parameters
+    ----------
+    root : Path or UrlPath
+    others : mapping
+        Files that hold more values than two, with the error each of them made.
+    masks : int
+        Files that are masks already.
+    chosen : FileChoice
+        What was chosen already, and stays so.
+
+    Returns
+    -------
+    InputError or None
+        Its offers work for every file; None where there is no such choice, or few files need one.
+    """
+    total = len(others) + masks
+    if not others or len(others) <= SHARE_OF_OTHERS * total:
+        return None
+    who = f"{len(others):,} of {counted(total, 'file')}"
+    (path, error), *rest = sorted(others.items())
+    different = [pair for pair in rest if pair[1].labels != error.labels][:1]
+    if all(each.labels for each in others.values()):
+        examples = [(path, error), *different]
+        held = ", ".join(f"{p.name} ({', '.join(map(str, e.labels))})" for p, e in examples)
+        labels = [ANY]  # all together first, then some, then each
+        if not different and not masks:
+            pairs = combinations(error.labels, 2) if len(error.labels) == _FEW_LABELS else ()
+            labels += [*(f"{a},{b}" for a, b in pairs), *map(str, error.labels[:_MOST_SINGLE])]
+        offers = [_offer(chosen, label=label) for label in labels]
+        problem = f"{who} hold several labels, such as {held}"
+        return SeveralFilesError.of(root, problem, tuple(offers))
+    if masks or len({each.remedy for each in others.values()}) > 1:
+        return None  # no one choice is right for all of them
+    problem = f"{who} are no masks, such as {path.name}: {error.problem}"
+    if error.threshold is None:
+        return InputError(root, problem, error.remedy)
+    return SeveralFilesError.of(root, problem, (_offer(chosen, threshold=error.threshold),))
+
+
+def _offer(chosen: FileChoice, **values: str | float) -> Offer:
+    # In place of what was chosen and does not fit: a label and a threshold exclude each other.
+    voxels: dict[str, Any] = {"label": None, "threshold": None, **values}
+    choice = replace(chosen, **voxels)
+    return Offer(choice, f"{choice.voxels} of each file")

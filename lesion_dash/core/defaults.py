@@ -104,6 +104,9 @@ CLUSTER_CONNECTIVITY: Final = 26
 MIN_PATIENTS_OF_TWO: Final = 1
 """A voxel is tested where at least so many patients of both groups together are lesioned."""
 
+LEAST_PERCENT: Final = 10.0
+"""Share of a region that is lesioned, in per cent, from which a patient counts; arbitrary."""
+
 MIN_ROI_VOXELS: Final = 1
 MIN_ROI_MM3: Final = 0.0
 """A region of interest has at least so many voxels, and this volume."""

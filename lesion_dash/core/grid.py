@@ -239,7 +239,7 @@ def _turned(own: Grid, other: Grid, order: list[int], signs: NDArray[np.float64]
     ]
     parts = ["axes are in another order"] if order != [0, 1, 2] else []
     if not parts and mirrored == ["x"]:
-        parts = ["left and right are swapped in the file: stored mirrored along x"]
+        parts = ["left and right are swapped in storage order alone: mirrored along x"]
     elif mirrored:
         parts.append(f"mirrored along {' and '.join(mirrored)}")
     ways = f" ({own.orientation} against {other.orientation})"

@@ -13,8 +13,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from .causes import temporary_fault
-from .errors import InputError
+from .errors import InputError, temporary_fault
 
 # Sums of whole numbers over a bucket take 64 KB each and stay in the processor's cache; a grid of
 # 1 mm has about 900 buckets, enough to share between threads. Arbitrary between the two.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from os import PathLike, fspath
 
 
@@ -34,6 +35,43 @@ def counted(number: int, noun: str = "") -> str:
     """
     plural = "s" if noun and number != 1 else ""
     return f"{number:,} {noun}{plural}".rstrip()
+
+
+def listed(values: Iterable[object], most: int) -> str:
+    """The first of some values, and how many more there are.
+
+    Examples
+    --------
+    >>> listed("abcde", 3), listed([1, 2], 3)
+    ('a, b, c, 2 more', '1, 2')
+    """
+    texts = list(map(str, values))
+    more = [f"{len(texts) - most:,} more"] if len(texts) > most else []
+    return ", ".join([*texts[:most], *more])
+
+
+def enumerated(parts: Sequence[str]) -> str:
+    """Several things in one sentence.
+
+    Examples
+    --------
+    >>> enumerated(["a"]), enumerated(["a", "b", "c"]), enumerated([])
+    ('a', 'a, b and c', '')
+    """
+    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+
+
+def did_you_mean(word: str, known: Iterable[object]) -> str:
+    """A question that names what is spelt alike, or an empty string.
+
+    Examples
+    --------
+    >>> did_you_mean("Sexe", ["age", "sex"]), did_you_mean("nihss", ["age", "sex"])
+    ('did you mean sex?', '')
+    """
+    folded = {str(name).casefold(): name for name in known}
+    alike = get_close_matches(word.casefold(), folded, 1)
+    return f"did you mean {folded[alike[0]]}?" if alike else ""
 
 
 def shell_word(text: str) -> str:

@@ -222,11 +222,16 @@ def _list_url(root: UrlPath, pattern: str) -> Listing:
 
 
 def _pair_up(images: Sequence[AnyPath], skipped: Sequence[tuple[AnyPath, str]]) -> Listing:
-    """Count a pair such as .hdr and .img once, and a mask stored in several formats once."""
+    """Count a pair such as .hdr and .img once, and a mask stored in several formats once.
+
+    Names that differ in capitals or in the code of an accent are one: many file systems, and all
+    that copy from them, take them for one.
+    """
     groups: dict[tuple[AnyPath, str], list[AnyPath]] = {}
     passed_over = list(skipped)
     for path in images:
-        groups.setdefault((path.parent, strip_ending(path.name).casefold()), []).append(path)
+        name = unicodedata.normalize("NFC", strip_ending(path.name)).casefold()
+        groups.setdefault((path.parent, name), []).append(path)
     preferred: list[AnyPath] = []
     twins: dict[AnyPath, AnyPath] = {}
     for group in groups.values():
@@ -237,11 +242,13 @@ def _pair_up(images: Sequence[AnyPath], skipped: Sequence[tuple[AnyPath, str]]) 
             if header in headers:
                 continue
             headers.add(header)
-            if path == group[0] or _rank(path) == _rank(group[0]):
+            if path == group[0]:
                 preferred.append(path)
-            else:
-                passed_over.append((path, f"same patient twice: {group[0].name} is preferred"))
-                twins[path] = group[0]
+                continue
+            is_format = _rank(path) != _rank(group[0])
+            what = "patient twice" if is_format else "name twice, but for capitals or accents"
+            passed_over.append((path, f"same {what}: {group[0].name} is preferred"))
+            twins[path] = group[0]
     return Listing(tuple(sorted(preferred)), tuple(sorted(passed_over)), twins)
 
 

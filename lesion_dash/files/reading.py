@@ -36,7 +36,7 @@ class TableLimits(NamedTuple):
         Examples
         --------
         >>> TABLE.fault(rows=400), TABLE.fault(rows=400_000)
-        ('', 'has 400,000 rows, 30,000 are allowed')
+        ('', 'has 400,000 rows, 60,000 are allowed')
         """
         for kind, number in (("rows", rows), ("columns", columns), ("cells", cells)):
             if number > (limit := getattr(self, kind)):
@@ -56,7 +56,7 @@ class TableLimits(NamedTuple):
         return self.fault(rows=ends) or self.fault(cells=sum(map(text.count, separators)) + 1)
 
 
-TABLE = TableLimits(bytes=2**22, rows=30_000, columns=2_000, cells=600_000)
+TABLE = TableLimits(bytes=2**22, rows=60_000, columns=2_000, cells=600_000)
 """Of regions, points, units and numbers: the largest label tables have some 15,000 rows."""
 
 EVENTS = TABLE._replace(bytes=2**24, rows=100_000, cells=1_000_000)
@@ -64,6 +64,10 @@ EVENTS = TABLE._replace(bytes=2**24, rows=100_000, cells=1_000_000)
 
 PARTICIPANTS = TableLimits(bytes=2**26, rows=120_000, columns=2_000, cells=2_000_000)
 """Of patients: 100,000 with 20 columns, or 1,000 with 2,000."""
+
+MEASURES = PARTICIPANTS._replace(columns=PARTICIPANTS.cells)
+"""Of what programs measured in patients, such as 10,000 disconnections of 200: its cells are read
+as text, which takes up to 200 bytes each."""
 
 SMALLER = "leave out empty rows, and rows and columns that are not needed"
 """What to do about a table that is too large."""

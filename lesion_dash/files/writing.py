@@ -17,8 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from ..core.causes import cause_of
-from ..core.errors import InputError
+from ..core.errors import InputError, cause_of
 from ..core.text import printable
 from .paths import PathInput, as_path, local_path
 from .reading import checksum, read_bytes

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..core.defaults import DELAY_S
 from ..core.errors import InputError
+from ..core.notes import InfoNote
 from ..files.paths import AnyPath, PathInput, as_path
 from ..files.reading import EVENTS, SMALLER, read_text
 from .series import Series, as_paths, images_of, read_series
@@ -272,7 +273,7 @@ def _of_events(
     events = _events(path, rows)
     names, claims = _claim_volumes(events, begins, delay_s)
     rule = f"a volume belongs to the event that was on {delay_s:g} s before it began"
-    notes.append(f"{rule} (repetition time {time:g} s)")
+    notes.append(InfoNote(f"{rule} (repetition time {time:g} s)"))
     if shared := int((claims > 1).sum()):
         notes.append(f"{shared:,} volumes within two events at once belong to none")
     if note := _beyond(path, events, volumes * time):

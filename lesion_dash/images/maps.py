@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..core.notes import InfoNote
 from ..files.listing import strip_ending
 from ..files.paths import AnyPath, PathInput, as_path
 from ..files.writing import with_notes
@@ -395,7 +396,7 @@ def _resample(source: Map, grid: Grid, notes: tuple[str, ...]) -> Map:
     values.setflags(write=False)
     spelled = "nearest neighbour" if way == "nearest" else "linear interpolation"
     note = f"map resampled from {source.grid} onto the atlas's grid ({grid}) by {spelled}"
-    return replace(source, array=values, grid=grid, notes=(*source.notes, *notes, note))
+    return replace(source, array=values, grid=grid, notes=(*source.notes, *notes, InfoNote(note)))
 
 
 def _of_nifti_type(array: NDArray) -> NDArray:

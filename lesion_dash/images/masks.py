@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..core.errors import InputError, NotBinary
 from ..core.field_of_view import move_voxels
 from ..core.grid import Grid, is_near
+from ..core.notes import InfoNote
 from ..core.runs import Runs, find_runs, runs_of_values, voxels_of
 from ..core.text import counted
 from ..files.listing import strip_ending
@@ -100,7 +101,7 @@ class Binarization:
     @property
     def summary(self) -> tuple[str, ...]:
         """What was chosen, as a note; nothing for a plain mask."""
-        return (f"{self.words} taken as the mask",) if self.words else ()
+        return (InfoNote(f"{self.words} taken as the mask"),) if self.words else ()
 
     @property
     def words(self) -> str:
@@ -486,7 +487,7 @@ class Mask:
         indices = np.sort(np.ravel_multi_index(tuple(voxels), grid.shape, order="F"))
         is_turned = not np.array_equal(steps[:, :3], np.eye(3))
         how = "reoriented exactly" if is_turned else "placed exactly in another field of view,"
-        note = f"{how} from {self.grid} to {grid}"
+        note = InfoNote(f"{how} from {self.grid} to {grid}")
         return Mask(grid, indices.astype(np.int32), self.name, (*self.notes, note))
 
     def cut_to(self, grid: Grid) -> Mask:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid, is_near
+from ..core.notes import InfoNote, note_on
 from ..files.listing import list_images, strip_ending
 from ..files.paths import AnyPath, PathInput, UrlPath, as_path
 from .maps import Map
@@ -250,7 +251,7 @@ def read_series(
         stored, rows = _join(files, headers, grid)
     array = rows.T.reshape((*grid.shape, len(rows)), order="F")
     array.setflags(write=False)
-    file_notes = [f"{raw.path.name}: {note}" for raw in stored for note in raw.notes]
+    file_notes = [note_on(raw.path.name, note) for raw in stored for note in raw.notes]
     return Series(
         strip_ending(files[0].name) if len(files) == 1 else f"{len(files)} images",
         grid,
@@ -392,7 +393,8 @@ def smooth_series(series: Series, fwhm_mm: float) -> Series:
     image = nib.Nifti1Image(series.array.astype(np.float32), series.grid.affine)
     array = np.asarray(smooth_img(image, fwhm_mm).dataobj, np.float32, order="F")
     array.setflags(write=False)
-    notes = [f"smoothed with a Gaussian of {fwhm_mm:g} mm (full width at half maximum)"]
+    width = f"{fwhm_mm:g} mm (full width at half maximum)"
+    notes: list[str] = [InfoNote(f"smoothed with a Gaussian of {width}")]
     if unknown := int(np.isnan(series.array).sum()):
         notes.append(f"NaN taken as 0 for smoothing, in {unknown:,} places")
     return replace(series, array=array, notes=(*series.notes, *notes))

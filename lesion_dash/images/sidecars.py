@@ -1,18 +1,21 @@
-"""The JSON file beside a series, and the time between its volumes: BIDS states it there."""
+"""JSON files beside images, and the time between volumes, which BIDS states there."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from ..core.errors import InputError, MissingFile, SetupError
 from ..files.listing import is_confined, strip_ending
-from ..files.paths import AnyPath
+from ..files.paths import AnyPath, UrlPath
 from ..files.reading import TABLE, read_bytes
-from .nifti import Header
+
+if TYPE_CHECKING:
+    from .nifti import Header
 
 _KEY = "RepetitionTime"
 _ROOT_MARK = "dataset_description.json"  # BIDS 1.10, in the folder of every dataset
@@ -88,17 +91,33 @@ def _of_header(header: Header) -> tuple[float, tuple[str, ...]]:
     return time, (f"repetition time is {time:g} without a unit: taken as seconds",)
 
 
+@overload
+def own_sidecar(path: Path) -> Path: ...
+@overload
+def own_sidecar(path: UrlPath) -> UrlPath: ...
+def own_sidecar(path: AnyPath) -> AnyPath:
+    """The JSON file of an image's own name, whether or not it is there."""
+    return path.parent / f"{strip_ending(path.name)}.json"
+
+
+def read_sidecar(path: AnyPath) -> dict[str, Any]:
+    """What a JSON file beside an image states; an `InputError` where it is no object."""
+    raw = read_bytes(path, max_bytes=TABLE.bytes)
+    with suppress(ValueError, RecursionError):
+        if isinstance(content := json.loads(raw), dict):
+            return content
+    raise InputError(path, "is no JSON object")
+
+
 def _of_sidecar(path: AnyPath, notes: list[str]) -> tuple[float, str]:
     """Seconds, NaN where no sidecar says them, and the name of the one that does."""
     for sidecar in _sidecars(path):
         try:
-            content = read_bytes(sidecar, max_bytes=TABLE.bytes)
-            value = json.loads(content.decode("utf-8-sig")).get(_KEY)
+            value = read_sidecar(sidecar).get(_KEY)
         except (MissingFile, SetupError):  # stores refuse what is not there, too
             continue
-        except (ValueError, AttributeError, RecursionError) as error:
-            reason = error.reason if isinstance(error, InputError) else "is no JSON object"
-            notes.append(f"{sidecar.name} is not used for the repetition time: {reason}")
+        except InputError as error:
+            notes.append(f"{sidecar.name} is not used for the repetition time: {error.reason}")
             continue
         if value is None:
             continue
@@ -110,12 +129,11 @@ def _of_sidecar(path: AnyPath, notes: list[str]) -> tuple[float, str]:
 
 def _sidecars(path: AnyPath) -> Iterator[AnyPath]:
     """The sidecars that may be of an image, the nearest and most particular first."""
-    stem = strip_ending(path.name)
-    own = path.parent / f"{stem}.json"
+    own = own_sidecar(path)
     yield own
     if not isinstance(path, Path):
         return
-    *parts, suffix = stem.split("_")
+    *parts, suffix = strip_ending(path.name).split("_")
     is_limited = is_confined(path)
     for folder in _folders(path.absolute().parent):
         if is_limited and not is_confined(folder):

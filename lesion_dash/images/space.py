@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -26,7 +24,7 @@ from ..core.space import (
 )
 from ..files.listing import has_image_ending, strip_ending
 from ..files.paths import AnyPath
-from ..files.reading import read_text
+from .sidecars import own_sidecar, read_sidecar
 
 _TEMPLATES = {3: TALAIRACH, 4: MNI, 5: OTHER_TEMPLATE}
 """NIfTI form codes of a standard space."""
@@ -161,13 +159,12 @@ def _is_along_axes(grid: Grid) -> bool:
 
 def _of_sidecar(path: Path) -> StatedSpace | None:
     """What the JSON file beside an image says of its space; None where it says nothing."""
-    sidecar = path.with_name(f"{strip_ending(path.name)}.json")
+    sidecar = own_sidecar(path)
     if not os.path.lexists(sidecar):  # as most have none, and this costs less than to open it
         return None
-    content: Any = None
-    with suppress(InputError, ValueError, RecursionError):
-        content = json.loads(read_text(sidecar)[0])
-    value = content.get(_SIDECAR_FIELD) if isinstance(content, dict) else None
+    value = None
+    with suppress(InputError):
+        value = read_sidecar(sidecar).get(_SIDECAR_FIELD)
     if isinstance(value, dict):
         value = next((text for text in value.values() if isinstance(text, str)), None)
     if not isinstance(value, str) or not value.strip():

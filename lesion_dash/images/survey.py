@@ -328,3 +328,21 @@ class _Counter:
             edges,
             counts,
         )
+
+
+def fraction_alike(array: NDArray, alone: float) -> float:
+    """Of pairs of neighbouring voxels above 0, how many hold one value; `alone` without a pair.
+
+    Examples
+    --------
+    >>> fraction_alike(np.array([[[0, 2, 2, 3]]]), 1.0), fraction_alike(np.zeros((2, 2, 2)), 1.0)
+    (0.5, 1.0)
+    """
+    equal = pairs = 0
+    for axis in range(3):
+        along = np.moveaxis(array, axis, 0)
+        lower, upper = along[:-1], along[1:]
+        both = (lower > 0) & (upper > 0)
+        pairs += int(np.count_nonzero(both))
+        equal += int(np.count_nonzero(both & (lower == upper)))
+    return equal / pairs if pairs else alone

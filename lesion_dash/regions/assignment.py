@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..atlas.atlas import Atlas, check_boxes_meet
+from ..atlas.levels import levels_of
 from ..core import defaults
 from ..core.defaults import (
     CONNECTIVITY,
@@ -18,6 +19,7 @@ from ..core.defaults import (
     Signs,
 )
 from ..core.errors import InputError, check_choice
+from ..core.notes import note_on
 from ..images.maps import MapLike, as_map
 from ..stats.components import Component, Components, find_components
 from .overlap_scores import (
@@ -42,10 +44,14 @@ _COMPONENT: dict[str, Callable[[Component, RegionSums], Any]] = {
     "peak_y_mm": lambda part, _: float(part.peak_mm[1]),
     "peak_z_mm": lambda part, _: float(part.peak_mm[2]),
     "region_at_peak": lambda part, sums: sums.region_at(part.peak_index),
+    "nearest_region_at_peak": lambda part, sums: sums.nearest_at(part.peak_mm)[0],
+    "nearest_mm_at_peak": lambda part, sums: sums.nearest_at(part.peak_mm)[1],
     "centroid_x_mm": lambda part, _: float(part.centroid_mm[0]),
     "centroid_y_mm": lambda part, _: float(part.centroid_mm[1]),
     "centroid_z_mm": lambda part, _: float(part.centroid_mm[2]),
     "region_at_centroid": lambda part, sums: sums.region_at_mm(part.centroid_mm),
+    "nearest_region_at_centroid": lambda part, sums: sums.nearest_at(part.centroid_mm)[0],
+    "nearest_mm_at_centroid": lambda part, sums: sums.nearest_at(part.centroid_mm)[1],
 }
 _OVERLAP: dict[str, Callable[[ComponentOverlap], Any]] = {
     "label": lambda match: match.label,
@@ -64,7 +70,7 @@ _OVERLAP: dict[str, Callable[[ComponentOverlap], Any]] = {
     "correlation": lambda match: match.correlation,
     "intersection_over_union": lambda match: match.intersection_over_union,
 }
-COLUMNS = (*_COMPONENT, *_OVERLAP, "grid")
+COLUMNS = (*_COMPONENT, *_OVERLAP, "full_name", "lobe", "grid")
 
 # siibra shows a centroid as text of two decimals, such as ``(-43.66, -63.76, -12.5)``.
 _SIIBRA: dict[str, Callable[[ComponentOverlap], Any]] = {
@@ -120,7 +126,8 @@ class Assignment:
         """A row per component and region that share a voxel, and one for what lies outside.
 
         Of the component: its number, sign, size, peak (value and place in mm) and centroid, and the
-        likeliest region at both. Of both together, v1 being the region's probability (1 in a
+        likeliest region at both, with the nearest region and its distance in mm, 0 in a region;
+        see `Atlas.nearest`. Of both together, v1 being the region's probability (1 in a
         region of a labelled atlas) and v2 the map's value in the component without its sign:
 
         - ``voxels``, ``volume_mm3``: where v1 > 0 in the component; ``percent_of_component`` and
@@ -136,6 +143,7 @@ class Assignment:
         - ``weighted_mean_value``: mean of v2 over the region, sum(v1 v2) / sum(v1).
         - ``correlation``: Pearson's, of v1 and v2 over the smallest box that holds both.
         - ``intersection_over_union`` of the voxels with v1 > 0 and those of the component.
+        - ``full_name``, ``lobe``: of the region, where they are known.
         - ``grid``: whose grid all this is on, ``map`` or ``atlas``.
         """
         import pandas as pd
@@ -271,14 +279,19 @@ def assign_regions(
         local, source = atlas, source.on_grid(atlas.grid)
     components = find_components(source, **choices)
     sums = sum_regions(local, lower_threshold)
+    levels = map(levels_of, local.regions)
+    names = {column: (level.full_name, level.lobe) for column, level in enumerate(levels)}
     matches: list[ComponentOverlap] = []
     rows: list[tuple[Any, ...]] = []
     for part, own in zip(components, match_regions(components.parts, sums), strict=True):
         head = [value(part, sums) for value in _COMPONENT.values()]
         matches += own
-        rows += [(*head, *(value(m) for value in _OVERLAP.values()), on) for m in own]
-    notes = [f"{components.name}: {note}" for note in components.notes]
-    notes += [f"{local.name}: {note}" for note in sums.notes]
+        rows += [
+            (*head, *(value(m) for value in _OVERLAP.values()), *names.get(m.column, ("", "")), on)
+            for m in own
+        ]
+    notes = [note_on(components.name, note) for note in components.notes]
+    notes += [note_on(local.name, note) for note in sums.notes]
     return Assignment(
         map_name=components.name,
         atlas_name=local.name,

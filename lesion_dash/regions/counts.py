@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas.atlas import OUTSIDE, TIE_MM, Atlas, LabelAtlas
-from ..atlas.grouping import By, group_regions, hemisphere_of, parent_of
+from ..atlas.grouping import group_regions
+from ..atlas.levels import By, levels_of, parent_of
 from ..core.grid import Grid, pieces
 from ..images.masks import Mask, MaskLike, as_mask
 
@@ -34,6 +35,13 @@ EXPECTED_COLUMNS = (
     "max_probability",
 )
 """Columns of a probabilistic atlas; those of a labelled one would repeat the others."""
+
+BANDS_MM = (3.0, 10.0)
+"""Distances to the nearest region that part what lies outside an atlas.
+
+Arbitrary: within 3 mm, a voxel or two, borders of regions are uncertain; beyond 10 mm lies no white
+matter of a gyrus.
+"""
 
 _NOTHING = float("nan")
 
@@ -191,8 +199,8 @@ class RegionCount:
     mean_probability, max_probability : float
         Of the region over all voxels of the map: the mean is the chance that a voxel drawn from
         the map belongs to the region.
-    hemisphere, parent : str
-        Of the region, empty where its table does not say.
+    hemisphere, parent, full_name, gyrus, lobe, system : str
+        Of the region, empty where neither its table nor a rule says; see `levels.Levels`.
     """
 
     label: int | None
@@ -209,12 +217,48 @@ class RegionCount:
     max_probability: float
     hemisphere: str = ""
     parent: str = ""
+    full_name: str = ""
+    gyrus: str = ""
+    lobe: str = ""
+    system: str = ""
 
 
 _FIELDS = [field.name for field in fields(RegionCount)]
-_BEFORE_PLACE = _FIELDS.index("dice")
-COLUMNS = (*_FIELDS[:_BEFORE_PLACE], *_PLACE, *_FIELDS[_BEFORE_PLACE:])
+_NAMING = ("full_name", "lobe")
+_LEVELS = ("hemisphere", "parent", "gyrus", "system", *_NAMING)
+_AMOUNTS = [name for name in _FIELDS if name not in _NAMING]
+_BEFORE_PLACE = _AMOUNTS.index("dice")
+COLUMNS = (
+    *_AMOUNTS[:2], *_NAMING, *_AMOUNTS[2:_BEFORE_PLACE], *_PLACE, *_AMOUNTS[_BEFORE_PLACE:]
+)  # fmt: skip
 """Of `RegionCounts.table`."""
+
+
+@dataclass(frozen=True)
+class DistanceBand:
+    """The voxels of a map outside an atlas whose distance to the nearest region is in a range.
+
+    Parameters
+    ----------
+    above_mm, up_to_mm : float
+        The last band has no end: infinity.
+    voxels : int
+    volume_mm3, percent_of_map : float
+    """
+
+    above_mm: float
+    up_to_mm: float
+    voxels: int
+    volume_mm3: float
+    percent_of_map: float
+
+    @property
+    def label(self) -> str:
+        """The range in words."""
+        if not np.isfinite(self.up_to_mm):
+            return f"more than {self.above_mm:g} mm from the nearest region"
+        low = f"{self.above_mm:g} to " if self.above_mm else "up to "
+        return f"{low}{self.up_to_mm:g} mm from the nearest region"
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,11 +301,32 @@ class RegionCounts:
         missed = self.mask.indices[is_missed(inside)]
         return (*places, middle_of(self.mask.grid, missed, np.ones(missed.size)))
 
+    @cached_property
+    def outside_by_distance(self) -> tuple[DistanceBand, ...]:
+        """The voxels outside the atlas by their distance to the nearest region; see `BANDS_MM`.
+
+        They add up to ``voxels`` of the last row.
+        """
+        missed = self.mask.indices[~self.atlas.is_inside[self.mask.indices]]
+        bounds = (0.0, *BANDS_MM, float("inf"))
+        ends = np.searchsorted(np.sort(self.atlas.distances[missed]), BANDS_MM, side="right")
+        counts = np.diff([0, *ends.tolist(), missed.size]).tolist()
+        return tuple(
+            DistanceBand(
+                low,
+                high,
+                voxels,
+                voxels * self.mask.grid.voxel_volume,
+                _percent(voxels, self.mask.voxels, 0.0),
+            )
+            for (low, high), voxels in zip(pairwise(bounds), counts, strict=True)
+        )
+
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns that say something about this atlas."""
         absent = set() if self.probabilistic else set(EXPECTED_COLUMNS)
-        for name in ("hemisphere", "parent"):
+        for name in _LEVELS:
             if not any(getattr(row, name) for row in self.rows):
                 absent.add(name)
         return tuple(column for column in COLUMNS if column not in absent)
@@ -286,14 +351,14 @@ class RegionCounts:
         return whole[list(self.columns)]
 
     def rolled_up(self, by: By) -> RegionCounts:
-        """The map counted by hemisphere, or by parent such as the lobe; see `group_regions`.
+        """The map counted by lobe, gyrus, hemisphere, system or parent; see `group_regions`.
 
         A voxel counts once in a group, however many of its regions hold it.
 
         Raises
         ------
         InputError
-            Where no region of the atlas has a hemisphere or parent.
+            Where no region of the atlas has this level.
         """
         return count_regions(self.mask, group_regions(self.atlas, by))
 
@@ -346,6 +411,7 @@ def _count_inside(mask: Mask, atlas: Atlas, parts: RegionShares) -> list[RegionC
     sizes = atlas.voxel_counts
     rows = []
     for column, region in enumerate(atlas.regions):
+        levels = levels_of(region)
         voxels, expected = int(parts.voxels[column]), float(parts.expected[column])
         rows.append(
             RegionCount(
@@ -361,8 +427,12 @@ def _count_inside(mask: Mask, atlas: Atlas, parts: RegionShares) -> list[RegionC
                 _percent(expected, atlas.sizes.get(region.label, 0)),
                 expected / mask.voxels if mask.voxels else 0.0,
                 float(parts.largest[column]),
-                hemisphere_of(region),
+                levels.hemisphere,
                 parent_of(region),
+                levels.full_name,
+                levels.gyrus,
+                levels.lobe,
+                levels.system,
             )
         )
     return rows

@@ -210,9 +210,7 @@ def _lesioned(load: LesionLoad) -> tuple[NDArray[np.int64], NDArray[np.float64]]
 
 def _reach_outside(load: LesionLoad) -> NDArray[np.bool_]:
     """Whether any voxel of each lesion is one where no region is possible."""
-    cohort, maps = load.cohort, load.atlas.maps
-    is_inside = np.zeros(cohort.grid.size, bool)
-    is_inside[maps.indices[maps.data > 0]] = True
+    cohort, is_inside = load.cohort, load.atlas.is_inside
     lesions = map(cohort.voxels, range(cohort.n_patients))
     return np.array([not is_inside[lesion].all() for lesion in lesions], bool)
 

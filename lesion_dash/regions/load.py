@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas.atlas import OUTSIDE, Atlas
+from ..atlas.levels import Levels, levels_of
 from ..cohort.cohort import Cohort
 from .counts import SUM_TOLERANCE, sum_notes
 
@@ -96,17 +97,21 @@ class LesionLoad:
     def table(self) -> pd.DataFrame:
         """A row per patient and region, the one outside the atlas last of each patient.
 
-        Columns: patient, label, region, voxels, volume_mm3, share_of_region, share_of_lesion.
+        Columns: patient, label, region, full_name, lobe, voxels, volume_mm3, share_of_region,
+        share_of_lesion; see `levels.Levels`.
         """
         import pandas as pd
 
         people, regions = self.cohort.used, self.atlas.regions
         labels = [*(region.label for region in regions), None]
         names = [*(region.name for region in regions), OUTSIDE]
+        levels = [*map(levels_of, regions), Levels()]
         columns = {
             "patient": np.repeat([patient.id for patient in people], len(names)),
             "label": pd.Series(labels * len(people), dtype=object),
             "region": names * len(people),
+            "full_name": [level.full_name for level in levels] * len(people),
+            "lobe": [level.lobe for level in levels] * len(people),
             "voxels": np.column_stack([self.voxels, self.outside]).ravel(),
         }
         for name, measure in _COLUMNS.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -164,6 +165,18 @@ class RegionSums:
         """The same at a world point in mm, which often lies exactly between voxels: `TIE_MM`."""
         voxel = self.atlas.grid.nearest_voxel(mm - TIE_MM)
         return OUTSIDE if voxel is None else self.region_at(self.atlas.grid.linear_index(voxel))
+
+    def nearest_at(self, mm: NDArray[np.float64]) -> tuple[str, float]:
+        """Name of the region nearest to a world point, and its distance in mm; 0 in a region."""
+        near = self._possible.nearest(mm)
+        return ("", _NOTHING) if near is None else (near.region.name, near.distance_mm)
+
+    @cached_property
+    def _possible(self) -> Atlas:
+        """The atlas without probabilities below the lower threshold."""
+        if self.by_voxel.nnz == self.atlas.maps.nnz:
+            return self.atlas
+        return self.atlas.replaced(maps=self.by_voxel.tocsc())
 
 
 def check_lower_threshold(value: float) -> None:

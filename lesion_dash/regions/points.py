@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..atlas.atlas import OUTSIDE, TIE_MM, Atlas
+from ..atlas.levels import levels_of
 from ..core.defaults import LOWER_THRESHOLD, POINT_SIGMA_MM
 from ..core.errors import InputError
 from ..core.grid import Grid
@@ -32,6 +33,10 @@ COLUMNS = (
     "probability",
     "max_probability",
     "percent_of_point",
+    "full_name",
+    "lobe",
+    "nearest_region",
+    "nearest_mm",
 )
 REACH = 3.0
 """Standard deviations at which the Gaussian around a point is cut off: 97 % of it lie within."""
@@ -69,6 +74,8 @@ class PointAssignment:
         - ``max_probability``: the highest one within three sigma.
         - ``percent_of_point``: how much of the Gaussian lies where the region has any probability;
           in a labelled atlas it adds up to 100 with the row for what lies outside.
+        - ``nearest_region``, ``nearest_mm``: the region nearest to the point itself, and its
+          distance, 0 in a region.
         """
         import pandas as pd
 
@@ -133,7 +140,8 @@ def assign_points(
     rows: list[tuple[Any, ...]] = []
     for number, (point, sigma) in enumerate(zip(points, sigmas.tolist(), strict=True), start=1):
         head = (number, *point.tolist(), sigma)
-        rows += [(*head, *cells) for cells in _assign_point(point, sigma, sums)]
+        near = sums.nearest_at(point)
+        rows += [(*head, *cells, *near) for cells in _assign_point(point, sigma, sums)]
     parameters = {
         "points_mm": points.tolist(),
         "sigma_mm": sigmas.tolist(),
@@ -167,7 +175,7 @@ def _check_points(
 def _assign_point(
     point: NDArray[np.float64], sigma: float, sums: RegionSums
 ) -> list[tuple[Any, ...]]:
-    """The cells of `COLUMNS` after sigma, one row per region."""
+    """The cells of `COLUMNS` from the label to the lobe, one row per region."""
     indices, weights = _spread_point(point, sigma, sums.atlas.grid)
     near = sums.by_voxel[indices]
     probability = weights @ near
@@ -182,12 +190,14 @@ def _assign_point(
             float(probability[column]),
             float(highest[column]),
             100 * float(share[column]),
+            levels_of(regions[column]).full_name,
+            levels_of(regions[column]).lobe,
         )
         for column in np.argsort(-probability, kind="stable").tolist()
         if share[column] > 0
     ]
     rest = max(0.0, 1.0 - float(weights @ np.minimum(1, near.sum(axis=1))))
-    return [*rows, (0, OUTSIDE, rest, float("nan"), 100 * max(0.0, 1.0 - inside))]
+    return [*rows, (0, OUTSIDE, rest, float("nan"), 100 * max(0.0, 1.0 - inside), "", "")]
 
 
 def _spread_point(

@@ -24,6 +24,7 @@ from ..core.defaults import (
 from ..core.errors import InputError
 from ..core.text import counted
 from ..files.paths import PathInput, as_path
+from ..files.reading import MEASURES
 from ..images.reading import Progress
 from ..stats.lesion_symptom.column_tests import (
     ColumnChoice,
@@ -111,7 +112,8 @@ def table_symptoms(
     ----------
     table : path or URL
         A row per patient and a column of ids, as a participants table: what LQT, BCBtoolkit or
-        NeMo made of the same masks, for example.
+        NeMo made of the same masks, for example. It has at most 2 million cells, such as those of
+        200 patients with 10,000 columns.
     cohort : Cohort
         With a participants table that holds the score, and with the lesion volumes.
     score, test, covariates, control, permutations, seed, side, blocks, progress
@@ -139,7 +141,8 @@ def table_symptoms(
     ['age']
     """
     choice = ColumnChoice(test, control, min_damaged, permutations, seed, side)
-    rows = read_participants_table(as_path(table), files=[one.file for one in cohort.used])
+    files = [one.file for one in cohort.used]
+    rows = read_participants_table(as_path(table), files=files, limits=MEASURES)
     columns, names, notes = _numbers(rows, cohort, score)
     is_known = ~np.isnan(columns).all(axis=1)
     if not is_known.any():

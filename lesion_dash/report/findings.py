@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas.atlas import Atlas
+from ..atlas.doubts import REMEDY, is_marked, mark_doubtful, side_doubt
+from ..atlas.installed import installed_atlas
 from ..atlas.published import is_library_name
 from ..cohort.cohort import Cohort, check_min_patients
 from ..cohort.conditions import Condition, parse_conditions, restrict_cohort
@@ -26,6 +28,8 @@ from ..core.grid import Grid
 from ..files.listing import has_image_ending
 from ..files.paths import AnyPath
 from ..regions.counts import RegionCount, RegionCounts, count_regions
+from ..regions.involvement import Involvement, region_involvement
+from ..regions.load import lesion_load
 from ..stats.coverage import Coverage, threshold_coverage
 from ..stats.differences import CohortDifferences, cohort_differences
 from ..stats.overlap import Overlap, overlap
@@ -67,7 +71,7 @@ def file_name(path: str) -> str:
 
 def atlas_files(atlas: Atlas) -> tuple[str, ...]:
     """Image and label table of an atlas as they are given to `load_atlas`, by their names."""
-    if is_library_name(atlas.name):
+    if is_library_name(atlas.name) or installed_atlas(atlas.name) is not None:
         return (atlas.name,)
     names = [file_name(path) for path in atlas.sources]
     images = [name for name in names if has_image_ending(name)]
@@ -91,13 +95,14 @@ def table_to_name(cohorts: Sequence[Cohort]) -> AnyPath | None:
 
 
 def without_folders(text: str, cohorts: Sequence[Cohort]) -> str:
-    """A sentence in which the folders of the cohorts are called by their names."""
+    """A sentence with the names of the cohorts in place of their folders, of the same kind."""
+    kind = type(text)
     for cohort, name in zip(cohorts, folder_names(cohorts), strict=True):
         for place in (str(cohort.folder.resolve()), str(cohort.folder)):
             if "/" in place or "\\" in place:
                 pattern = rf"(?<![\w/\\]){re.escape(place)}(?!\w)"
                 text = name.join(re.split(pattern, text))
-    return text
+    return kind(text)
 
 
 # The choices.
@@ -127,6 +132,9 @@ class ReportRequest:
         How masks were made of maps of probabilities or labels, as for `Binarization`.
     space : str, optional
         The space that the masks were said to lie in, as for `load_cohort`.
+    accept_swapped : bool
+        Names of an atlas count as they are, although its regions lie on another side; otherwise
+        they are marked.
 
     Raises
     ------
@@ -153,6 +161,7 @@ class ReportRequest:
     threshold: float | str | None = None
     label: int | str | None = None
     space: str | None = None
+    accept_swapped: bool = False
 
     def __post_init__(self) -> None:
         canonical = {
@@ -169,7 +178,7 @@ class ReportRequest:
     @property
     def parameters(self) -> dict[str, Any]:
         """Every choice by name, conditions as text."""
-        usual = {"session": "", "several_files": "refuse"}
+        usual = {"session": "", "several_files": "refuse", "accept_swapped": False}
         values = {
             name: value
             for name in self.__dataclass_fields__
@@ -279,6 +288,8 @@ class Findings:
         Of the voxels that count: the overlap, or A at the minimum of patients.
     overlap : Overlap or None
     differences : CohortDifferences or None
+    involved : tuple of Involvement
+        The patients lesioned in each region, of each cohort, where there is an atlas.
     """
 
     request: ReportRequest
@@ -287,6 +298,7 @@ class Findings:
     regions: RegionCounts | None
     overlap: Overlap | None
     differences: CohortDifferences | None
+    involved: tuple[Involvement, ...] = ()
 
     @property
     def a(self) -> Side:
@@ -330,6 +342,15 @@ class Findings:
         if self.regions is None or len(self.regions.rows) < 2:  # the last one is outside
             return None
         return self.regions.rows[0] if self.regions.rows[0].voxels else None
+
+    @property
+    def side_notice(self) -> str:
+        """What is said first where names of the atlas are on the wrong side."""
+        if self.atlas is None or not side_doubt(self.atlas):
+            return ""
+        accepted = "names are used as they are, as was stated"
+        remedy = REMEDY if is_marked(self.atlas) else accepted
+        return f"{self.atlas.name}: {side_doubt(self.atlas)}; {remedy}"
 
     def exclusions(self, side: Side) -> dict[str, list[str]]:
         """The files of a cohort that are not counted, by reason."""
@@ -384,6 +405,8 @@ def find_all(a: Cohort, b: Cohort | None, atlas: Atlas | None, request: ReportRe
         raise InputError("where_b", "there is no cohort B", "give cohort B, or leave where_b out")
     # What may be refused comes first: conditions, then places, then the maps.
     k = request.min_patients
+    if atlas is not None and not request.accept_swapped:
+        atlas = mark_doubtful(atlas)
     parts = [
         _restrict(cohort, request.conditions(letter))
         for letter, cohort in zip("ab", whole, strict=False)
@@ -405,7 +428,10 @@ def find_all(a: Cohort, b: Cohort | None, atlas: Atlas | None, request: ReportRe
         for letter, folder, cohort in zip("ab", folder_names(whole), parts, strict=False)
     )
     differences = cohort_differences(parts[0], parts[1], k) if b is not None else None
-    return Findings(request, sides, atlas, regions, both, differences)
+    involved = tuple(
+        region_involvement(lesion_load(cohort, atlas)) for cohort in parts if atlas is not None
+    )
+    return Findings(request, sides, atlas, regions, both, differences, involved)
 
 
 def _restrict(cohort: Cohort, conditions: Sequence[Condition]) -> Cohort:

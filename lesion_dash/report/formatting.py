@@ -117,17 +117,6 @@ def point(mm: Sequence[float]) -> str:
     return f"({', '.join(fixed(value, decimals) for value in mm)})"
 
 
-def enumerated(parts: Sequence[str]) -> str:
-    """Several things in one sentence.
-
-    Examples
-    --------
-    >>> enumerated(["a"]), enumerated(["a", "b", "c"]), enumerated([])
-    ('a', 'a, b and c', '')
-    """
-    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
-
-
 _MAX_COUNTED = 7
 """A column of more different values is not counted value by value; arbitrary, about one line."""
 

@@ -12,15 +12,18 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from ..atlas.installed import installed_atlas
+from ..atlas.places import name_place
 from ..atlas.published import LIBRARY, is_library_name, probable_credit
-from ..core.text import counted, printable
+from ..core.text import counted, enumerated, printable
 from ..images.space import space_of
 from ..regions.counts import RegionCount
+from ..regions.involvement import RegionInvolvement
 from ..stats.coverage import Mark
 from .figures import Picture
 from .findings import Findings, Side, atlas_files, file_name
@@ -30,7 +33,6 @@ from .formatting import (
     condition_label,
     criteria,
     decimals_of,
-    enumerated,
     fixed,
     ml,
     percent,
@@ -183,6 +185,7 @@ def _context(findings: Findings) -> dict[str, Any]:
         "age": partial(age_summary, findings),
         "sex": sex_summary,
         "cited_in": cited_in,
+        "name_place": name_place,
         "conditions": partial(_condition_labels, findings),
         "of_each": partial(_of_each, findings),
     }
@@ -222,14 +225,32 @@ def _convention_rows(findings: Findings) -> list[list[str]]:
     return rows
 
 
-def _region_rows(findings: Findings) -> list[tuple[RegionCount, list[str]]]:
-    """The regions that hold any voxel, with the place of one; what lies outside comes last."""
+class _RegionRow(NamedTuple):
+    """A row of the table of regions: what is counted, patients of A and B, a place."""
+
+    of_map: RegionCount
+    patients: tuple[RegionInvolvement, ...]
+    place: list[str]
+
+
+def _region_rows(findings: Findings) -> list[_RegionRow]:
+    """What lies outside, then the regions that hold any voxel, most patients first."""
     if findings.regions is None:
         return []
-    *regions, outside = zip(findings.regions.rows, findings.regions.places, strict=True)
-    rows = [*((row, place) for row, place in regions if row.voxels), outside]
-    decimals = decimals_of((value for _, place in rows for value in place), limit=1)
-    return [(row, [fixed(value, decimals) for value in place]) for row, place in rows]
+    known = [{row.label: row for row in involved.rows} for involved in findings.involved]
+    pairs = zip(findings.regions.rows, findings.regions.places, strict=True)
+    *regions, outside = (
+        (count, tuple(own[count.label] for own in known if count.label in own), place)
+        for count, place in pairs
+    )
+    touched = [row for row in regions if row[0].voxels]
+    touched.sort(key=lambda row: -sum(own.patients for own in row[1]))
+    rows = [(outside[0], (), outside[2]), *touched]
+    decimals = decimals_of((value for _, _, place in rows for value in place), limit=1)
+    return [
+        _RegionRow(count, patients, [fixed(value, decimals) for value in place])
+        for count, patients, place in rows
+    ]
 
 
 REFERENCES = {
@@ -308,6 +329,8 @@ def atlas_credit(findings: Findings) -> str:
     if is_library_name(atlas.name):
         known = LIBRARY.get(atlas.name)
         return f"Atlas: {known.credit}" if known else ""
+    if (installed := installed_atlas(atlas.name)) is not None:
+        return f"Atlas {atlas.name}: {installed.credit}"
     guess = probable_credit(atlas_files(atlas)[0], (region.name for region in atlas.regions))
     if not guess:
         return f"Atlas {atlas.name}: cite its authors; this report does not know who they are."

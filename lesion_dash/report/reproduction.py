@@ -16,6 +16,7 @@ from typing import Any
 from ..atlas.atlas import Atlas, atlas_input
 from ..atlas.published import is_library_name
 from ..cohort.cohort import cohort_input
+from ..core.text import enumerated
 from ..files.listing import has_image_ending
 from ..files.paths import AnyPath, as_path
 from ..files.writing import provenance_bytes
@@ -27,7 +28,6 @@ from .findings import (
     table_to_name,
     without_folders,
 )
-from .formatting import enumerated
 
 
 def report_inputs(findings: Findings) -> list[dict[str, Any]]:

@@ -166,8 +166,9 @@ def run_files(run: RoiRun) -> dict[str, bytes]:
 
 def _parameters(recipe: RoiRecipe) -> dict[str, Any]:
     """Every choice, with paths as text; of a URL no password."""
-    given = asdict(recipe.source)
-    chosen = {key: given[key] for key in given if key not in FILE_CHOICES or given[key] is not None}
+    given, own = asdict(recipe.source), type(recipe.source).__annotations__
+    known = (key for key in given if key not in FILE_CHOICES or given[key] is not None)
+    chosen = {key: given[key] for key in sorted(known, key=lambda key: key not in own)}
     source = {"kind": type(recipe.source).__name__, **chosen}
     steps = [{"step": type(step).__name__, **asdict(step)} for step in recipe.steps]
     choices = {**asdict(recipe), "source": source, "steps": steps}

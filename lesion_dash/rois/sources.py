@@ -84,12 +84,20 @@ class _Source:
         return RoiData(*evaluate(self.data, {}))
 
 
+@dataclass(frozen=True, kw_only=True)
 class _ImageSource(_Source):
-    """What sources of images have in common."""
+    """What sources of images have in common.
 
-    test: TTest
-    fwhm_mm: float | None
-    mask: str | None
+    Parameters
+    ----------
+    fwhm_mm : float or None
+        Smoothing; none where it is None.
+    mask : str or None
+        Path of a mask: only its voxels are tested.
+    """
+
+    fwhm_mm: float | None = None
+    mask: str | None = None
 
     def _data(self, series: Any, conditions: Any) -> RoiData:
         tested = None if self.mask is None else call_of(read_mask, self.mask, name="tested")
@@ -102,8 +110,8 @@ class _ImageSource(_Source):
 
     def _contrast(self, a: Any, b: Any) -> Any:
         groups = (self.data.series, self.data.conditions, a, b)
-        mask = self.data.tested
-        return call_of(contrast_conditions, *groups, name="contrast", mask=mask, test=self.test)
+        options: dict[str, Any] = {"mask": self.data.tested, "test": vars(self)["test"]}
+        return call_of(contrast_conditions, *groups, name="contrast", **options)
 
     def values(self, rois: Any) -> Any:
         """Mean signal of each volume or image in regions of interest."""
@@ -115,16 +123,29 @@ FILE_CHOICES = ("pattern", "session", "several_files", "label", "threshold")
 """Options of `load_cohort` that say which of a patient's files, and of their voxels, count."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class _MaskSource(_Source):
-    """What sources of lesion masks have in common."""
+    """What sources of lesion masks have in common: how folders are read, as for `load_cohort`.
 
-    within: str | None
-    pattern: str | None
-    session: str | None
-    several_files: SeveralFiles | None
-    label: int | str | None
-    threshold: float | str | None
-    space: str | None
+    Parameters
+    ----------
+    within : str or None
+        Path of a folder: no participants table is looked for outside it.
+    pattern, session, several_files : str or None
+        Which files are read.
+    space : str or None
+        The space that the masks lie in.
+    label, threshold : int, float, str or None
+        How masks are made of label maps, or of maps of probabilities.
+    """
+
+    within: str | None = None
+    pattern: str | None = None
+    session: str | None = None
+    several_files: SeveralFiles | None = None
+    space: str | None = None
+    label: int | str | None = None
+    threshold: float | str | None = None
 
     @property
     def _files(self) -> dict[str, Any]:
@@ -193,8 +214,6 @@ class SeriesSource(_ImageSource):
     test: TTest = T_TEST
     delay_s: float = DELAY_S
     repetition_time: float | None = None
-    fwhm_mm: float | None = None
-    mask: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "images", as_texts(self.images))
@@ -230,8 +249,6 @@ class ImagesSource(_ImageSource):
     a: str
     b: str
     test: TTest = T_TEST
-    fwhm_mm: float | None = None
-    mask: str | None = None
 
     @property
     def data(self) -> RoiData:
@@ -284,27 +301,15 @@ class CohortsSource(_TwoGroups):
         Paths of the folders.
     test : {"fisher", "student", "welch"}
     min_patients : int
-    within : str or None
-        Path of a folder: no participants table is looked for outside it.
-    pattern, session, several_files : str or None
-        Which files are read, as for `load_cohort`.
-    space : str or None
-        The space that the masks lie in, as for `load_cohort`.
-    label, threshold : int, float, str or None
-        How masks are made of label maps, or of maps of probabilities, as for `load_cohort`.
+    **files : str, int or float
+        How folders are read: `within`, `pattern`, `session`, `several_files`, `space`, `label` and
+        `threshold`, as for `load_cohort`.
     """
 
     a: str
     b: str
     test: ContrastTest = MASK_TEST
     min_patients: int = MIN_PATIENTS_OF_TWO
-    within: str | None = None
-    pattern: str | None = None
-    session: str | None = None
-    several_files: SeveralFiles | None = None
-    space: str | None = None
-    label: int | str | None = None
-    threshold: float | str | None = None
 
     @property
     def data(self) -> RoiData:
@@ -327,14 +332,9 @@ class SplitSource(_OneFolder, _TwoGroups):
         Path of the table; by default the one beside the masks.
     test : {"fisher", "student", "welch"}
     min_patients : int
-    within : str or None
-        Nothing outside this folder is read.
-    pattern, session, several_files : str or None
-        Which files are read, as for `load_cohort`.
-    space : str or None
-        The space that the masks lie in, as for `load_cohort`.
-    label, threshold : int, float, str or None
-        How masks are made of label maps, or of maps of probabilities, as for `load_cohort`.
+    **files : str, int or float
+        How folders are read: `within`, `pattern`, `session`, `several_files`, `space`, `label` and
+        `threshold`, as for `load_cohort`.
     """
 
     folder: str
@@ -344,13 +344,6 @@ class SplitSource(_OneFolder, _TwoGroups):
     participants: str | None = None
     test: ContrastTest = MASK_TEST
     min_patients: int = MIN_PATIENTS_OF_TWO
-    within: str | None = None
-    pattern: str | None = None
-    session: str | None = None
-    several_files: SeveralFiles | None = None
-    space: str | None = None
-    label: int | str | None = None
-    threshold: float | str | None = None
 
     @property
     def groups(self) -> tuple[Any, ...]:
@@ -372,14 +365,9 @@ class ScoreSource(_OneFolder):
         Path of the table; by default the one beside the masks.
     test : {"student", "welch"}
     min_lesioned : int
-    within : str or None
-        Nothing outside this folder is read.
-    pattern, session, several_files : str or None
-        Which files are read, as for `load_cohort`.
-    space : str or None
-        The space that the masks lie in, as for `load_cohort`.
-    label, threshold : int, float, str or None
-        How masks are made of label maps, or of maps of probabilities, as for `load_cohort`.
+    **files : str, int or float
+        How folders are read: `within`, `pattern`, `session`, `several_files`, `space`, `label` and
+        `threshold`, as for `load_cohort`.
     """
 
     folder: str
@@ -387,13 +375,6 @@ class ScoreSource(_OneFolder):
     participants: str | None = None
     test: TTest = T_TEST
     min_lesioned: int = MIN_PATIENTS
-    within: str | None = None
-    pattern: str | None = None
-    session: str | None = None
-    several_files: SeveralFiles | None = None
-    space: str | None = None
-    label: int | str | None = None
-    threshold: float | str | None = None
 
     @property
     def contrast(self) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..atlas.atlas import Atlas, LabelAtlas
 from ..atlas.formats import Region
+from ..atlas.places import NamedPlace, name_place
 from ..cohort.cohort import Cohort
 from ..core.defaults import (
     CLUSTER_CONNECTIVITY,
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("index", "name", "voxels", "volume_mm3", "peak_value", "peak_x_mm", "peak_y_mm", "peak_z_mm"),
-    *("x_mm", "y_mm", "z_mm", "region"),
+    *("x_mm", "y_mm", "z_mm", "region", "region_full_name", "region_lobe"),
+    *("nearest_region", "nearest_mm"),
 )
 
 
@@ -58,8 +60,8 @@ class Roi:
         The map there; NaN where the map has no value in the region.
     centre_mm : array of float64, shape (3,)
         Centre of mass, every voxel counting the same, (x, y, z) in mm. It may lie outside.
-    region : str
-        Of an atlas, at the peak; empty without an atlas.
+    place : NamedPlace
+        The region of an atlas at the peak; empty without an atlas.
     """
 
     number: int
@@ -67,7 +69,7 @@ class Roi:
     peak_mm: NDArray[np.float64]
     peak_value: float
     centre_mm: NDArray[np.float64]
-    region: str = ""
+    place: NamedPlace
 
     @property
     def name(self) -> str:
@@ -89,7 +91,8 @@ class Roi:
         """What `Rois.table` says of it: `COLUMNS`."""
         place = (*self.peak_mm.tolist(), *self.centre_mm.tolist())
         size = (self.voxels, self.volume_mm3)
-        return (self.number, self.name, *size, self.peak_value, *place, self.region)
+        named = astuple(self.place)
+        return (self.number, self.name, *size, self.peak_value, *place, *named)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +135,10 @@ class Rois:
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row each: number, name, voxels, mm³, peak (value, mm), centre of mass, region."""
+        """A row each: number, name, voxels, mm³, peak (value, mm), centre of mass, region.
+
+        The region is that of the peak; outside the atlas, the nearest one and its distance tell.
+        """
         import pandas as pd
 
         return pd.DataFrame([part.row for part in self.parts], columns=list(COLUMNS))
@@ -254,8 +260,8 @@ def _describe(
     peak = Component(number, 1, part.grid, part.indices, heights)
     value = float(values[np.searchsorted(part.indices, peak.peak_index)])
     mask = Mask(part.grid, part.indices, f"ROI {number}")
-    region = atlas.region_at(peak.peak_mm) if atlas is not None else ""
-    return Roi(number, mask, peak.peak_mm, value, peak.centroid_mm, region)
+    place = name_place(atlas, peak.peak_mm)
+    return Roi(number, mask, peak.peak_mm, value, peak.centroid_mm, place)
 
 
 # Values per region of interest: the mean signal of each volume, or the lesion load.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import permutations
 from math import isfinite
 from typing import Any
 
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..core.notes import InfoNote, note_on
 from ..files.listing import ARRAY_ENDINGS
 from ..files.paths import AnyPath, PathInput, UrlPath, as_path
 from ..files.reading import checksum, open_file, read_bytes, read_text
@@ -22,9 +25,11 @@ from ..images.nifti import Nifti1Image, check_affine, make_image
 from ..images.reading import files_of, read_header
 from ..images.sidecars import StatedTime, stated_time
 from .arrays import StoredArray, read_array
-from .axes import arrange, fitting_orders
 
-Shape = tuple[int, int, int]
+Shape = tuple[int, ...]
+Volume = tuple[int, int, int]
+
+_IN_FILE = "placed by the affine in its file"
 
 # World axis of each character of an orientation, and whether it grows.
 _DIRECTIONS = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}
@@ -34,7 +39,6 @@ _SPACE_NOTES = ("units ", "sform and qform ", "sform used", "voxel size ")
 _EDGES_MM = (1e-6, 1e6)
 _SIZE_TOLERANCE_MM = 1e-3  # arbitrary: far below the voxels of any scanner
 _MAX_VOLUMES = 2**15 - 1  # int16, as NIfTI-1 keeps the lengths of axes
-_DESCRIPTION = "lesion_dash: made from an array"
 _NO_MATRIX = ("is not a matrix of 4 x 4 numbers", "give four rows of four numbers")
 _PLACEMENT_MISSING = (
     "give --like IMAGE (of the same shape), --voxel-size X Y Z with --orientation RAS, "
@@ -86,15 +90,15 @@ def place_like(image: PathInput, shape: tuple[int, ...]) -> Placement:
     if header.grid is None or header.form == "none":
         raise InputError(path, "states no orientation", "give an image that does, or --affine")
     if not fitting_orders(shape, header.grid.shape):
-        own, other = (" x ".join(map(str, lengths)) for lengths in (header.grid.shape, shape))
+        own, other = _times(header.grid.shape), _times(shape)
         problem = f"has {own} voxels, the array {other}, which fit in no order of its axes"
         raise InputError(path, problem, "give the image whose voxels the array holds")
     stated = stated_time(path, header) if len(shape) > 3 else StatedTime(0.0)
     sources = {str(file): _file_checksum(file) for file in files_of(path)}
-    notes = [f"{path.name}: {note}" for note in header.notes if note.startswith(_SPACE_NOTES)]
+    notes = [note_on(path.name, note) for note in header.notes if note.startswith(_SPACE_NOTES)]
     notes += [*stated.notes, *([f"repetition time: {stated.doubt}"] if stated.doubt else [])]
-    source = f"placed like {path.name}"
     seconds = stated.seconds if isfinite(stated.seconds) else 0.0
+    source = InfoNote(f"placed like {path.name}")
     return Placement(header.grid, source, seconds, sources, tuple(notes))
 
 
@@ -106,7 +110,7 @@ def _file_checksum(path: AnyPath) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _place_centred(shape: Shape, voxel_size: Sequence[float], orientation: str) -> Placement:
+def _place_centred(shape: Volume, voxel_size: Sequence[float], orientation: str) -> Placement:
     """Voxels of a size and an orientation, the middle of the array at 0, 0, 0 mm of no template."""
     sizes = [float(size) for size in voxel_size]
     if len(sizes) != 3 or not all(isfinite(size) and size > 0 for size in sizes):
@@ -126,7 +130,7 @@ def _place_centred(shape: Shape, voxel_size: Sequence[float], orientation: str) 
 
 
 def _place_by_affine(
-    shape: Shape, matrix: NDArray[np.float64], subject: object, source: str
+    shape: Volume, matrix: NDArray[np.float64], subject: object, source: str
 ) -> Placement:
     """Voxels by a 4 x 4 matrix from voxels to mm, which the subject (a file) holds."""
     if not np.array_equal(matrix[3], [0, 0, 0, 1]):
@@ -167,12 +171,221 @@ def read_affine(source: PathInput) -> NDArray[np.float64]:
     text, _, _ = read_text(path, separators="\t, ")
     lines = [line.partition("#")[0].replace(",", " ").split() for line in text.splitlines()]
     rows = [cells for cells in lines if cells]
-    try:
+    with suppress(ValueError):
         if [len(cells) for cells in rows] == [4] * 4:
             return np.array(rows, np.float64)
-    except ValueError:
-        pass
     raise InputError(path, *_NO_MATRIX)
+
+
+# The order of the axes: as the user says, as the shape alone can tell, or asked for.
+
+
+VOLUMES = "t"
+"""The letter of the axis that counts volumes, classes or channels."""
+
+_SPACE = "xyz"
+_SPATIAL = tuple(map("".join, permutations(_SPACE)))
+_USUAL = {
+    "xyz": "of nibabel",
+    "zyx": "of SimpleITK and nnU-Net",
+    "yxz": "of rows, columns and slices",
+}
+"""Whose arrays lie in an order: their documentations say so; the third is pydicom's."""
+
+
+def arrange(
+    path: AnyPath,
+    array: NDArray,
+    target: Shape | None,
+    axes: str | None = None,
+    channel: int | None = None,
+    *,
+    is_placed: bool = False,
+) -> tuple[NDArray, tuple[str, ...]]:
+    """Bring the axes of an array into the order x, y, z, and the volumes last.
+
+    Parameters
+    ----------
+    path : Path or UrlPath
+        Of the array, for messages.
+    array : array of three or four axes
+    target : tuple of int, length 3, or None
+        Voxels along x, y and z of the image that the array shall lie on, where there is one.
+    axes : str, optional
+        The order of the axes in the array, such as ``zyx``, or ``tzyx`` where the first counts
+        volumes. Without it, the only order that fits the target is taken and told, and x, y, z
+        where there is no target.
+    channel : int, optional
+        Which volume is taken, from 0; of the first axis, where neither target nor axes say which.
+    is_placed : bool
+        An affine in the array's own file says where its axes lead: they are x, y, z.
+
+    Returns
+    -------
+    array
+        A view, of three axes or four.
+    notes : tuple of str
+
+    Raises
+    ------
+    InputError
+        Where no order fits, several do and none was given, or there is no such volume.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> arranged, notes = arrange(Path("a.npy"), np.zeros((5, 4, 3)), (3, 4, 5))
+    >>> arranged.shape, notes[0]
+    ((3, 4, 5), 'axes taken as z, y, x: 5 x 4 x 3 fits 3 x 4 x 5 voxels in no other order')
+    """
+    order, notes = _order_of(path, array.shape, target, axes, channel, is_placed)
+    letters = _SPACE + VOLUMES * (array.ndim == 4)
+    arranged = array.transpose([order.index(letter) for letter in letters])
+    if channel is not None:
+        return _one_volume(path, arranged, channel), notes
+    if arranged.ndim == 4 and arranged.shape[3] == 1:
+        where = "first" if order[0] == VOLUMES else "trailing"
+        note = f"of shape {array.shape}: the {where} axis of length one is dropped"
+        return arranged[..., 0], (*notes, note)
+    return arranged, notes
+
+
+def fitting_orders(shape: Shape, target: Shape) -> tuple[str, ...]:
+    """The orders of axes in which an array fits an image; volumes lie first or last.
+
+    Examples
+    --------
+    >>> fitting_orders((91, 109, 91), (91, 109, 91)), fitting_orders((2, 5, 4, 3), (3, 4, 5))
+    (('xyz', 'zyx'), ('tzyx',))
+    """
+    return tuple(order for order in _orders(len(shape)) if _arranged(shape, order) == target)
+
+
+def _orders(axes: int) -> tuple[str, ...]:
+    if axes == len(_SPACE):
+        return _SPATIAL
+    return (*(order + VOLUMES for order in _SPATIAL), *(VOLUMES + order for order in _SPATIAL))
+
+
+def _arranged(shape: Shape, order: str) -> Shape:
+    return tuple(shape[order.index(letter)] for letter in _SPACE)
+
+
+def _order_of(
+    path: AnyPath,
+    shape: Shape,
+    target: Shape | None,
+    axes: str | None,
+    channel: int | None,
+    is_placed: bool,
+) -> tuple[str, tuple[str, ...]]:
+    """The order of the axes, and notes on what was taken for granted."""
+    given = _checked(axes, len(shape))
+    possible = [order for order in _orders(len(shape)) if given in (None, order, _space(order))]
+    if target is None:
+        return _without_target(shape, possible, given, channel)
+    fits = [order for order in possible if _arranged(shape, order) == target]
+    if given is None and is_placed:
+        fits = [order for order in fits if _space(order) == _SPACE]
+    if not fits:
+        raise InputError(path, *_no_fit(shape, target, given))
+    if len(shape) == 4:
+        fits = _with_known_volumes(path, shape, fits, given, channel)
+    if len(fits) > 1:
+        raise InputError(path, *_many(shape, target, fits))
+    order = fits[0]
+    if given is not None or _space(order) == _SPACE:
+        return order, ()
+    shown = f"{_times(shape)} fits {_times(target)} voxels in no other order"
+    return order, (f"axes taken as {', '.join(order)}: {shown}",)
+
+
+def _checked(axes: str | None, length: int) -> str | None:
+    """The order that the user gave, checked for the number of axes."""
+    if axes is None:
+        return None
+    order = axes.replace(",", "").replace(" ", "").lower()
+    if order not in (*_SPATIAL, *_orders(4)):
+        remedy = "give x, y and z in the array's order, such as zyx; t before or behind them is "
+        raise InputError("--axes", f"{axes!r} is no order of axes", f"{remedy}the axis of volumes")
+    if VOLUMES in order and length == len(_SPACE):
+        problem = f"{axes!r} names four axes, and the array has three"
+        raise InputError("--axes", problem, f"give {_space(order)}")
+    return order
+
+
+def _space(order: str) -> str:
+    return order.replace(VOLUMES, "")
+
+
+def _without_target(
+    shape: Shape, possible: list[str], given: str | None, channel: int | None
+) -> tuple[str, tuple[str, ...]]:
+    """The order where nothing has a shape to compare with."""
+    ends = [order for order in possible if _space(order) == (_space(given) if given else _SPACE)]
+    if len(shape) == len(_SPACE) or len(ends) == 1:
+        return ends[0], ()
+    last, first = ends
+    if channel is not None or (shape[0] == 1 and shape[3] > 1):
+        return first, ()
+    if shape[0] < min(shape[1:]):
+        note = f"of shape {shape}, taken as {shape[3]:,} volumes of {_times(shape[:3])} voxels"
+        return last, (f"{note}: where the first axis counts volumes, give --channel or --axes",)
+    return last, ()
+
+
+def _with_known_volumes(
+    path: AnyPath, shape: Shape, fits: list[str], given: str | None, channel: int | None
+) -> list[str]:
+    """The orders that fit where the first axis counts volumes only if the user knows of it."""
+    is_first = all(order[0] == VOLUMES for order in fits)
+    if not is_first or channel is not None or shape[0] == 1 or given in fits:
+        return fits
+    problem = f"is {_times(shape)}: its first axis counts {shape[0]:,} classes or volumes"
+    remedy = "take one by `lesion-dash convert --channel 1`, which is the second"
+    spatial = [_space(order) for order in fits]
+    if len(fits) > 1:
+        remedy += f", and say the order of the other axes: {_choices(spatial)}"
+    raise InputError(path, problem, f"{remedy}; --axes {' or '.join(fits)} keeps all of them")
+
+
+def _no_fit(shape: Shape, target: Shape, given: str | None) -> tuple[str, str]:
+    fits = fitting_orders(shape, target)
+    if given is None:
+        problem = f"is {_times(shape)}, which fits {_times(target)} voxels as {', '.join(fits)}"
+        return f"{problem} alone, and the affine in its file is of x, y, z", "omit one of the two"
+    problem = f"--axes {given} makes {_times(shape)} no image of {_times(target)} voxels"
+    return problem, f"what fits is --axes {' or '.join(fits)}"
+
+
+def _many(shape: Shape, target: Shape, fits: list[str]) -> tuple[str, str]:
+    if len({order.index(VOLUMES) for order in fits if VOLUMES in order}) == 1:
+        fits = [_space(order) for order in fits]  # where the volumes lie is known
+    shown = f"{_times(shape)} fits {_times(target)} voxels in {len(fits)} orders of axes"
+    remedy = f"say which: {_choices(fits)}"
+    return f"{shown} ({', '.join(fits)}), and a shape cannot tell which", remedy
+
+
+def _choices(orders: list[str]) -> str:
+    """The options to type, with whose arrays they are."""
+    usual = [order for order in orders if _space(order) in _USUAL]
+    named = [f"--axes {order} for arrays {_USUAL[_space(order)]}" for order in usual]
+    return ", ".join(named + [f"--axes {order}" for order in orders if order not in usual])
+
+
+def _one_volume(path: AnyPath, array: NDArray, channel: int) -> NDArray:
+    if array.ndim == len(_SPACE):
+        problem = f"holds one volume, {_times(array.shape)}, and no axis of channels"
+        raise InputError(path, problem, "omit --channel")
+    count = array.shape[3]
+    if not 0 <= channel < count:
+        problem = f"has no channel {channel}: it holds {count:,}"
+        raise InputError(path, problem, f"give --channel 0 to {count - 1}")
+    return array[..., channel]
+
+
+def _times(shape: Shape) -> str:
+    return " x ".join(map(str, shape))
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +408,7 @@ class Converted:
 
     def to_nifti(self) -> Nifti1Image:
         """The image, of the type of the array."""
-        image = make_image(self.placement.grid, self.array, _DESCRIPTION)
+        image = make_image(self.placement.grid, self.array, "lesion_dash: made from an array")
         if self.array.ndim == 4:
             zooms = image.header.get_zooms()[:3]
             image.header.set_zooms((*zooms, self.placement.repetition_time))
@@ -215,27 +428,24 @@ def convert_array(
 ) -> Converted:
     """Make an image of an array, at the place that is given.
 
-    An array of numbers says nothing about where its voxels lie. One of `like`, `voxel_size` with
-    `orientation`, and `affine` says it, where the array's file holds no affine; where it does, the
-    two must agree.
+    One of `like`, `voxel_size` with `orientation`, and `affine` says where the voxels lie; where
+    the array's file holds an affine as well, the two must agree.
 
     Parameters
     ----------
     stored : StoredArray
-        See :func:`read_array`. Of three axes, or four where there are volumes; further ones of
-        length one, first or last, are left out.
+        See :func:`read_array`. Further axes of length one, first or last, are dropped.
     like : path or URL, optional
         A NIfTI image of the same shape.
     voxel_size : sequence of float, length 3, optional
-        Edges in mm, along the axes of the array; the middle of the array is at 0, 0, 0 mm.
+        Edges in mm along the array's axes; its middle is at 0, 0, 0 mm.
     orientation : str, optional
         Where each axis grows to, such as ``RAS``.
     affine : path or URL, optional
         File of a 4 x 4 matrix from voxels to mm, RAS: text or ``.npy``.
     axes : str, optional
-        The order of the axes in the array, such as ``xyz`` or ``zyx`` (SimpleITK, nnU-Net), with
-        ``t`` before or behind them for volumes. Needed where the array fits `like` in more than one
-        order. `voxel_size`, `orientation` and `affine` are of x, y and z.
+        The order of the axes, such as ``xyz`` or ``zyx`` (SimpleITK, nnU-Net), with ``t`` first or
+        last for volumes; needed where several fit. The other arguments are of x, y and z.
     channel : int, optional
         The one class or volume that is taken, from 0, of an array of four axes.
 
@@ -327,12 +537,12 @@ def _given_placement(
     affine: PathInput | None,
 ) -> Placement | None:
     """Where the voxels lie as the user says without another image, or None."""
-    volume: Shape = (shape[0], shape[1], shape[2])
+    volume = (shape[0], shape[1], shape[2])
     if voxel_size is not None and orientation is not None:
         return _place_centred(volume, voxel_size, orientation)
     if affine is not None:
         path = as_path(affine)
-        source = f"placed by the affine of {path.name}"
+        source = InfoNote(f"placed by the affine of {path.name}")
         placement = _place_by_affine(volume, read_affine(path), path, source)
         return replace(placement, sources={str(path): _file_checksum(path)})
     return None
@@ -347,22 +557,21 @@ def _reconcile(
             problem = "an array does not say where its voxels lie"
             raise InputError(stored.path, problem, _PLACEMENT_MISSING)
         return given, given.source
-    own = _place_by_affine(shape, stored.affine, stored.path, "placed by the affine in its file")
+    own = _place_by_affine(shape, stored.affine, stored.path, InfoNote(_IN_FILE))
     if given is None:
         return own, own.source
-    if not (_same_axes(own.grid, given.grid) if is_centred else own.grid.matches(given.grid)):
+    agree = own.grid.matches(given.grid)
+    if is_centred:  # where the middle lies was only assumed
+        sizes = own.grid.voxel_size, given.grid.voxel_size
+        agree = np.allclose(*sizes, rtol=0, atol=_SIZE_TOLERANCE_MM)
+        agree = agree and own.grid.orientation == given.grid.orientation
+    if not agree:
         difference = own.grid.difference(given.grid)
         problem = f"the affine in the file contradicts what is given: {difference}"
         raise InputError(stored.path, problem, "omit what is given, or save the array alone")
     if is_centred:
         return own, own.source
-    return given, f"{given.source}, in agreement with the affine in its file"
-
-
-def _same_axes(own: Grid, given: Grid) -> bool:
-    """Whether size and orientation are the same: where the middle lies was only assumed."""
-    near = np.allclose(own.voxel_size, given.voxel_size, rtol=0, atol=_SIZE_TOLERANCE_MM)
-    return near and own.orientation == given.orientation
+    return given, InfoNote(f"{given.source}, in agreement with the affine in its file")
 
 
 def _nifti_values(stored: StoredArray, array: NDArray) -> tuple[NDArray, tuple[str, ...]]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas.loading import atlas_of, load_atlas
-from ..atlas.probabilities import check_scale
+from ..atlas.values import check_scale
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.space import StatedSpace

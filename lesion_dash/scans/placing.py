@@ -10,6 +10,7 @@ import numpy as np
 from ..atlas.atlas import resample_labels
 from ..core.errors import InputError, NotBinary
 from ..core.grid import Grid
+from ..core.notes import InfoNote
 from ..files.listing import has_image_ending, strip_ending
 from ..files.paths import as_path
 from ..images.masks import Mask, MaskLike, as_mask
@@ -73,9 +74,9 @@ def _lost(mask: Mask, grid: Grid) -> InputError:
 def _how(mask: Mask, placed: Mask) -> str:
     own, grid = mask.grid, placed.grid
     if own.exact_steps(grid) is not None and mask.voxels == placed.voxels:
-        return f"mask {mask.name} reoriented from {own} to the image's grid ({grid})"
+        return InfoNote(f"mask {mask.name} reoriented from {own} to the image's grid ({grid})")
     sizes = f"{mask.volume_mm3:,.0f} mm³ there, {placed.volume_mm3:,.0f} mm³ here"
-    return (
+    return InfoNote(
         f"mask {mask.name} resampled from {own} onto the image's grid ({grid}) by nearest "
         f"neighbour in world coordinates; {sizes}"
     )

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from ..atlas.atlas import Atlas, resample_sparse
 from ..atlas.formats import Region
 from ..atlas.loading import label_regions, load_atlas
-from ..atlas.probabilities import to_probabilities
+from ..atlas.values import to_probabilities
 from ..core.defaults import REGION_THRESHOLD
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..core.notes import InfoNote, note_on
 from ..files.listing import ARRAY_ENDINGS, has_image_ending, strip_ending
 from ..files.paths import AnyPath, PathInput, as_path
 from ..images.maps import Map, masked_bytes, read_map, read_volume
@@ -28,8 +29,7 @@ from ..images.series import count_volumes
 from ..transforms.transform import Transform
 from ..transforms.warping import warp_mask
 from .arrays import StoredArray, read_array
-from .axes import fitting_orders
-from .conversion import convert_array
+from .conversion import convert_array, fitting_orders
 from .placing import check_overlap, place_mask, space_notes
 
 _MAX_NAMED = 12  # arbitrary: regions that fit a sentence
@@ -193,7 +193,7 @@ class RegionMap:
             largest = f"the largest is {values.max(initial=0):.3g}"
             problem = f"no voxel of the image has a probability of at least {share:g}: {largest}"
             raise InputError(self.name, problem, "give a lower --threshold")
-        note = f"voxels of at least {share:g} taken as the mask"
+        note = InfoNote(f"voxels of at least {share:g} taken as the mask")
         return Mask(grid, inside, self.name, (*notes, note))
 
 
@@ -208,7 +208,7 @@ def _on_grid(
     if own.exact_steps(grid) is None:
         note = f"probabilities resampled from {own} onto the image's grid ({grid}) by linear "
         note += "interpolation in world coordinates"
-    return (*resample_sparse(region.indices, values, own, grid), (note,))
+    return (*resample_sparse(region.indices, values, own, grid), (InfoNote(note),))
 
 
 def read_region(
@@ -312,7 +312,7 @@ def _is_whole(values: NDArray, tolerance: float) -> bool:
 def _of_atlas(atlas: Atlas, label: str | int | None) -> RegionMap:
     place = _pick_region(atlas.name, atlas.regions, label)
     region = atlas.regions[place]
-    note = f"region {region.label}, {region.name}, chosen of {len(atlas.regions)}"
+    note = InfoNote(f"region {region.label}, {region.name}, chosen of {len(atlas.regions)}")
     first, last = atlas.maps.indptr[place : place + 2].tolist()
     indices = atlas.maps.indices[first:last]
     if not indices.size:
@@ -376,7 +376,7 @@ def native_region(
         return region.mask_on(grid, threshold)
     own = region.mask_on(region.grid, threshold)
     placed = warp_mask(own, transform.inverse(), grid)
-    notes = tuple(f"{region.name}: {note}" for note in placed.notes[len(own.notes) :])
+    notes = tuple(note_on(region.name, note) for note in placed.notes[len(own.notes) :])
     return replace(placed, notes=(*own.notes, *notes))
 
 
@@ -472,7 +472,7 @@ def mask_image(
     name = stored.path.name
     # First what may be wrong, then how it was made.
     notes = space_notes("the map", region.grid, name, grid) if transform is None else ()
-    notes += tuple(f"{name}: {note}" for note in stored.notes)
+    notes += tuple(note_on(name, note) for note in stored.notes)
     notes += region.notes + mask.notes
     sources = {str(stored.path): stored.sha256} | region.sources
     used = threshold if region.probabilities is None or threshold else REGION_THRESHOLD

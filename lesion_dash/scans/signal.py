@@ -16,6 +16,7 @@ from ..atlas.formats import Region
 from ..core.defaults import BLOCK_MM, COILS, REGION_THRESHOLD, RESAMPLES, SEED
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..core.notes import InfoNote
 from ..files.paths import PathInput, as_path
 from ..images.maps import Map, MapLike, as_map
 from ..images.masks import Mask, MaskLike
@@ -242,7 +243,7 @@ def _set_up_series(image: PathInput | SpatialImage, bootstrap: Bootstrap) -> _Se
         raise InputError(series.name, problem, "give an image with a volume for each time")
     # Notes of a series begin with the name of their file, which here is that of the result.
     file = f"{series.paths[0].name}: " if series.paths else ""
-    notes = native_notes(tuple(note.removeprefix(file) for note in series.notes))
+    notes = native_notes(tuple(type(note)(note.removeprefix(file)) for note in series.notes))
     name = series.name if isinstance(image, SpatialImage) else str(as_path(image))
     return _SeriesSetup(series, bootstrap, tuple(notes), {name: "".join(series.sha256)})
 
@@ -433,7 +434,7 @@ def region_on(region: RegionMap, grid: Grid) -> RegionMap:
     check_overlap(region.name, region.grid, grid)
     indices, values = resample_sparse(region.indices, region.probabilities, region.grid, grid)
     note = f"probabilities brought from {region.grid} to these voxels by linear interpolation"
-    notes = (*region.notes, note)
+    notes = (*region.notes, InfoNote(note))
     return replace(region, grid=grid, indices=indices, probabilities=values, notes=notes)
 
 

@@ -207,10 +207,6 @@ def weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -
 # What people call signal to noise and contrast to noise.
 
 
-Role = Literal["signal", "background", "air", "pair_signal", "pair_background", "difference"]
-"""What a region is there for; those of a pair belong to two acquisitions of one image."""
-
-
 @dataclass(frozen=True)
 class Definition:
     """A way to measure signal or contrast to noise.

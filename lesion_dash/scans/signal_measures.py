@@ -435,7 +435,7 @@ def source_of(given: Any, image: Map | Mask) -> dict[str, str]:
 def native_notes(notes: tuple[str, ...]) -> list[str]:
     """What is unusual about an image, as far as it matters for one in its native space."""
     return [
-        note.replace("treated as background", "left out")
+        type(note)(note.replace("treated as background", "left out"))
         for note in notes
         if not note.startswith(_ABOUT_LESIONS)
     ]

@@ -20,6 +20,7 @@ from ..core.defaults import (
 )
 from ..core.errors import InputError, check_choice
 from ..core.grid import Grid
+from ..core.notes import InfoNote
 from ..images.maps import Map, MapLike, as_map
 from ..images.masks import Mask
 
@@ -193,7 +194,7 @@ def find_components(
     )
     notes = source.notes
     if small := len(parts) - len(large):
-        notes += (f"{small:,} of {len(parts):,} components excluded: too small",)
+        notes += (InfoNote(f"{small:,} of {len(parts):,} components excluded: too small"),)
     return Components(source.name, source.grid, large, notes)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas.atlas import Atlas
+from ..atlas.places import name_place
 from ..cohort.cohort import Cohort
 from ..core.defaults import CLUSTER_CONNECTIVITY, MIN_PATIENTS, SIGNIFICANCE_LEVEL, VolumeSide
 from ..core.errors import InputError
@@ -332,6 +333,8 @@ class SizeCluster:
         Mean of their total lesion volumes.
     region : str
         Of an atlas, at the peak; empty without an atlas.
+    full_name, lobe, nearest_region, nearest_mm
+        See `NamedPlace`.
     """
 
     cluster: int
@@ -346,6 +349,10 @@ class SizeCluster:
     patients: int
     mean_volume_mm3: float
     region: str
+    full_name: str = ""
+    lobe: str = ""
+    nearest_region: str = ""
+    nearest_mm: float = float("nan")
 
     @property
     def mm(self) -> tuple[float, float, float]:
@@ -489,5 +496,5 @@ def _describe(
         float(test.statistic[row]),
         int(test.n[row]),
         float(means.mean[of_mean]),
-        atlas.region_at((x, y, z)) if atlas is not None else "",
+        *astuple(name_place(atlas, (x, y, z))),
     )

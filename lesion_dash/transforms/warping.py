@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..core.notes import InfoNote
 from ..images.maps import Map
 from ..images.masks import Mask
+from ..images.survey import fraction_alike
 from .sampling import (
     HALF,
     ROUNDING,
@@ -72,7 +74,7 @@ def infer_image_type(image: Map | Mask, as_labels: bool | None = None) -> ImageT
         return ImageType("intensities")
     if np.count_nonzero(np.unique(array)) == 1:
         return ImageType("mask", "holds 0 and one other number: taken for a mask")
-    alike = _fraction_alike(array)
+    alike = fraction_alike(array, alone=0.0)
     reason = f"{alike:.0%} of neighbouring voxels above 0 are equal"
     if alike >= _MIN_ALIKE:
         return ImageType("labels", f"holds whole numbers, and {reason}: taken for labels")
@@ -81,18 +83,6 @@ def infer_image_type(image: Map | Mask, as_labels: bool | None = None) -> ImageT
 
 def _without_nan(array: NDArray) -> NDArray:
     return np.nan_to_num(array) if array.dtype.kind == "f" else array
-
-
-def _fraction_alike(array: NDArray) -> float:
-    """Of pairs of neighbouring voxels above 0, how many hold one value; 0 where there is none."""
-    equal = pairs = 0
-    for axis in range(3):
-        along = np.moveaxis(array, axis, 0)
-        lower, upper = along[:-1], along[1:]
-        both = (lower > 0) & (upper > 0)
-        pairs += int(np.count_nonzero(both))
-        equal += int(np.count_nonzero(both & (lower == upper)))
-    return equal / pairs if pairs else 0.0
 
 
 _MIN_OUTSIDE = 0.03
@@ -298,7 +288,7 @@ _EXACT = "no value interpolated"
 
 
 def _note(own: Grid, grid: Grid, how: str) -> str:
-    return f"brought from {own} to {grid}: {how}"
+    return InfoNote(f"brought from {own} to {grid}: {how}")
 
 
 def _with_array(image: Map, array: NDArray, grid: Grid, how: str, *notes: str) -> Map:

@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ...core.causes import cause_of
 from ...core.defaults import Kind
-from ...core.errors import InputError, SetupError
+from ...core.errors import InputError, SetupError, cause_of
 from ...core.grid import Grid
 from ...images.maps import file_parts, read_vectors
 from ...images.nifti import make_image

@@ -19,8 +19,7 @@ from typing import IO, Any, NamedTuple
 
 import psutil
 
-from ...core.causes import temporary_fault
-from ...core.errors import InputError, LesionDashError
+from ...core.errors import InputError, LesionDashError, temporary_fault
 from .engines import engine_named
 from .quality import Fit, find_transform
 from .task import Report, Task

@@ -14,6 +14,7 @@ from ...core.defaults import ENGINE, KIND, Kind
 from ...core.errors import InputError
 from ...core.grid import Grid
 from ...core.memory import free_memory
+from ...core.notes import InfoNote, note_on
 from ...files.paths import as_path
 from ...images.hounsfield import BRAIN_WINDOW, brain_window, is_hounsfield
 from ...images.maps import Map, MapLike, as_map
@@ -93,7 +94,7 @@ def read_inputs(
     _check_others(further, image)
     pairs: list[tuple[object, Map | Mask]] = [(moving, image), (template, target)]
     pairs += [] if mask is None else [(lesion, mask)]
-    notes = [f"{read.name}: {note}" for _, read in pairs for note in read.notes]
+    notes = [note_on(read.name, note) for _, read in pairs for note in read.notes]
     notes += [_of_ct(read.name) for read in (image, target) if is_hounsfield(read.array)]
     pairs += zip(others, further, strict=True)
     sources = {_path_of(source, read): read.sha256 for source, read in pairs if read.sha256}
@@ -283,7 +284,7 @@ def _unusual(inputs: Inputs, fit: Fit) -> tuple[str, ...]:
     if fit.quality.smallest_jacobian <= 0:
         notes.append("the warp folds space in places: its smallest Jacobian is not above 0")
     if inputs.lesion is not None:
-        notes.append("the lesion's voxels were excluded when the images were compared")
+        notes.append(InfoNote("the lesion's voxels were excluded when the images were compared"))
     return tuple(notes)
 
 

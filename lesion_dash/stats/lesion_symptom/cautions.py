@@ -124,5 +124,5 @@ def _on_voxels(patients: SymptomPatients, patterns: Patterns) -> list[str]:
     share = patterns.indices.size / lesioned
     if share >= _TESTED:
         return []
-    tested = f"{patterns.indices.size:,} of {lesioned:,} lesioned voxels are tested ({share:.0%})"
-    return [f"{tested}: of the others nothing is known"]
+    tested = f"{patterns.indices.size:,} of {lesioned:,} lesioned voxels are tested"
+    return [f"{tested} ({100 * share:.2g} %): of the others nothing is known"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...atlas.atlas import Atlas
+from ...atlas.places import name_place
 from ...core.defaults import SIGNIFICANCE_LEVEL
 from ..components import Component
 from .mapping import SymptomMap
@@ -48,6 +49,8 @@ class SymptomCluster:
         Difference at the peak, lesioned minus spared, with its 95 % interval; given covariates.
     region : str
         Of an atlas, at the peak; empty without an atlas.
+    full_name, lobe, nearest_region, nearest_mm
+        See `NamedPlace`.
     """
 
     cluster: int
@@ -69,6 +72,10 @@ class SymptomCluster:
     ci_low: float
     ci_high: float
     region: str
+    full_name: str = ""
+    lobe: str = ""
+    nearest_region: str = ""
+    nearest_mm: float = float("nan")
 
     @property
     def mm(self) -> tuple[float, float, float]:
@@ -199,5 +206,5 @@ def _describe(
         effect=at_peak("effect"),
         ci_low=at_peak("ci_low"),
         ci_high=at_peak("ci_high"),
-        region=atlas.region_at((x, y, z)) if atlas is not None else "",
+        **asdict(name_place(atlas, (x, y, z))),
     )

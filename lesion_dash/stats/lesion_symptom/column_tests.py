@@ -26,6 +26,7 @@ from .design import COLLINEAR, CONTROLS, Design, make_design, partial_t
 from .families import CONFIDENCE, COVARIATE_CONTROLS, EXPLAINED
 from .null import Null
 from .patients import SymptomPatients
+from .quantities import effect_notes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,7 +174,7 @@ def compare_columns(
         **_effects(columns[:, rows], patients, choice.control),
     }
     untested = tuple(names[row] for row in np.flatnonzero(~usable).tolist())
-    notes = patients.notes
+    notes = patients.notes + effect_notes(choice.test, control, bool(covariates))
     if untested:
         reason = f"fewer than {choice.min_damaged} damaged patients, or explained by covariates"
         count = f"{len(untested)} of {len(names)} {noun} are not tested"

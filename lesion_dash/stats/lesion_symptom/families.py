@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -15,18 +15,14 @@ from ..patterns import Patterns
 from .design import Design, make_design, orthonormal, partial_t, permuted_orders
 from .effects import hedges_g, log10_bayes_factor
 from .logistic import LogisticDesign, make_logistic_design
-from .null import GeneralNull, LinearNull, PermutationNull
+from .null import Heights, LinearNull, PermutationNull, ScreenedNull
+from .path import PathPatterns, sums_of_pairs
 from .patients import SymptomPatients
-from .univariate import (
-    BINARY,
-    binary_tails,
-    brunner_munzel,
-    mean_differences,
-    superiority,
-    welch,
-)
+from .two_samples import BrunnerMunzel, Welch
+from .univariate import BINARY, binary_tails, superiority
 
 Float = NDArray[np.float64]
+Single = NDArray[np.float32]
 
 CONFIDENCE = 0.95
 """Of intervals, by convention."""
@@ -43,8 +39,7 @@ class PreparedTest:
 
     Parameters
     ----------
-    patterns : Patterns
-        In the order of a path.
+    patterns : PathPatterns
     null : PermutationNull
     heights : array of float64, shape (patterns,)
         What permutations are compared by: a correlation, or the statistic.
@@ -60,7 +55,7 @@ class PreparedTest:
         |Mx| of linear tests, otherwise empty.
     """
 
-    patterns: Patterns
+    patterns: PathPatterns
     null: PermutationNull
     heights: Float
     columns: Mapping[str, Any]
@@ -98,8 +93,10 @@ class TestChoice:
         return sf(-statistic if self.side == "smaller" else statistic)
 
 
-def prepare_test(patients: SymptomPatients, patterns: Patterns, choice: TestChoice) -> PreparedTest:
-    """Prepare a test of a score at patterns, which are along a path."""
+def prepare_test(
+    patients: SymptomPatients, patterns: PathPatterns, choice: TestChoice
+) -> PreparedTest:
+    """Prepare a test of a score at patterns."""
     if choice.test in ("ols", "rank"):
         return _linear(patients, patterns, choice)
     if choice.test in BINARY:
@@ -131,11 +128,13 @@ def testable(
     is_left = design.norms(patterns) > EXPLAINED * full.norms(patterns)
     if choice.test == "welch":
         _, score = _two_sample_score(patients, choice)
-        is_left &= np.isfinite(welch(patterns.members, patterns.n, score)[0][:, 0])
+        every = np.arange(patterns.size)
+        t = Welch(patterns.members, score).statistics(every, np.zeros_like(every))
+        is_left &= np.isfinite(t)
     return np.asarray(is_left)
 
 
-def _linear(patients: SymptomPatients, patterns: Patterns, choice: TestChoice) -> PreparedTest:
+def _linear(patients: SymptomPatients, patterns: PathPatterns, choice: TestChoice) -> PreparedTest:
     from scipy.stats import t as t_distribution
 
     design = design_of(patients, choice)
@@ -170,7 +169,7 @@ def _linear(patients: SymptomPatients, patterns: Patterns, choice: TestChoice) -
 
 
 def _linear_effect(
-    patients: SymptomPatients, patterns: Patterns, choice: TestChoice
+    patients: SymptomPatients, patterns: PathPatterns, choice: TestChoice
 ) -> dict[str, Callable[[], Float]]:
     """Coefficient of the lesion in the score's own unit, and its interval."""
     from scipy.stats import t as t_distribution
@@ -203,26 +202,26 @@ def _bounds(effect: Callable[[], tuple[Float, Float]]) -> dict[str, Callable[[],
     }
 
 
-def _two_samples(patients: SymptomPatients, patterns: Patterns, choice: TestChoice) -> PreparedTest:
+def _two_samples(
+    patients: SymptomPatients, patterns: PathPatterns, choice: TestChoice
+) -> PreparedTest:
     """Welch's and Brunner and Munzel's tests, of what covariates leave of the score."""
     from scipy.stats import t as t_distribution
 
     design, score = _two_sample_score(patients, choice)
     members, n = patterns.members, patterns.n
-    function = welch if choice.test == "welch" else brunner_munzel
-    statistic, dof = (column[:, 0] for column in function(members, n, score))
-
-    def permuted(piece: slice, scores: Float) -> Float:
-        return function(members[piece], n[piece], scores)[0]
+    kind: type[Welch | BrunnerMunzel] = Welch if choice.test == "welch" else BrunnerMunzel
+    every, first = np.arange(patterns.size), np.zeros(patterns.size, np.int64)
+    statistic, dof = kind(members, score).with_dof(every, first)
 
     @cache
     def effect() -> tuple[Float, Float]:
-        parts = mean_differences(members, n, score)
-        difference, error, own_dof = (column[:, 0] for column in parts)
+        difference, error, own_dof = Welch(members, score).mean_differences(every, first)
         width = t_distribution.isf((1 - CONFIDENCE) / 2, own_dof)
         return difference, np.where(error > 0, width * error, 0.0)
 
-    null = GeneralNull(patients.cohort.grid, patterns, design, choice.side, permuted)
+    grid = patients.cohort.grid
+    null = ScreenedNull(grid, patterns, design, choice.side, partial(kind, members))
     columns = {
         "statistic": statistic,
         "p": lambda: choice.p_of(lambda value: t_distribution.sf(value, dof), statistic),
@@ -241,18 +240,14 @@ def _two_sample_score(patients: SymptomPatients, choice: TestChoice) -> tuple[De
     return design, (patients.score if is_plain else design.residuals)[:, None]
 
 
-def _table(patients: SymptomPatients, patterns: Patterns, choice: TestChoice) -> PreparedTest:
+def _table(patients: SymptomPatients, patterns: PathPatterns, choice: TestChoice) -> PreparedTest:
     """Fisher's and Liebermeister's tests: all tables with the same margins are computed once."""
     from scipy.stats import norm
 
-    right, left = binary_tails(patients.size, int(patients.score.sum()), choice.test)
+    n, members = patterns.n, patterns.members
+    right, left = binary_tails(patients.size, int(patients.score.sum()), choice.test, n)
     # Fisher's tails add up to more than 1, and near the middle both may be above a half.
     z = np.where(right < left, norm.isf(right).clip(min=0), -norm.isf(left).clip(min=0))
-    n, members = patterns.n, patterns.members
-
-    def statistics(piece: slice, scores: Float) -> Float:
-        impaired = np.rint(np.asarray(members[piece] @ scores)).astype(np.int64)
-        return z[n[piece, None], impaired]
 
     design = _Shuffled(patients.score, patients.blocks)
     impaired = np.rint(np.asarray(members @ patients.score)).astype(np.int64)
@@ -263,7 +258,8 @@ def _table(patients: SymptomPatients, patterns: Patterns, choice: TestChoice) ->
     }
     if choice.test == "fisher" and choice.side == "two-sided":
         tails["two-sided"] = _fisher_two_sided(patients.size, int(patients.score.sum()), n)
-    null = GeneralNull(patients.cohort.grid, patterns, design, choice.side, statistics)
+    grid = patients.cohort.grid
+    null = ScreenedNull(grid, patterns, design, choice.side, partial(_Tables, z, patterns))
     columns = {
         "statistic": z[n, impaired],
         "p": tails[choice.side][n, impaired],
@@ -286,7 +282,9 @@ def _fisher_two_sided(patients: int, impaired: int, n: NDArray[np.int64]) -> Flo
     return p
 
 
-def _logistic(patients: SymptomPatients, patterns: Patterns, choice: TestChoice) -> PreparedTest:
+def _logistic(
+    patients: SymptomPatients, patterns: PathPatterns, choice: TestChoice
+) -> PreparedTest:
     from scipy.stats import norm
 
     covariates = _covariates(patients, choice)
@@ -314,7 +312,7 @@ def _covariates(patients: SymptomPatients, choice: TestChoice) -> dict[str, Floa
     return columns
 
 
-def _shares(patients: SymptomPatients, patterns: Patterns) -> dict[str, Callable[[], Float]]:
+def _shares(patients: SymptomPatients, patterns: PathPatterns) -> dict[str, Callable[[], Float]]:
     """Difference of the shares with the symptom, with Newcombe's interval (1998, method 10)."""
     from scipy.stats import norm
 
@@ -344,6 +342,29 @@ def _shares(patients: SymptomPatients, patterns: Patterns) -> dict[str, Callable
         "ci_low": lambda: bounds()[1],
         "ci_high": lambda: bounds()[2],
     }
+
+
+class _Tables:
+    """The z of tables of permuted scores of 0 and 1, by patients lesioned and impaired of them."""
+
+    def __init__(self, z: Float, patterns: PathPatterns, scores: Float) -> None:
+        self._z, self._single, self._patterns = z, z.astype(np.float32), patterns
+        self.products = (scores,)
+
+    def bounds(
+        self,
+        n: Single,
+        sums: list[Single],
+        heights: Heights,
+        error: float,  # noqa: ARG002
+    ) -> Single:
+        """The heights of z, as sums of whole numbers are exact; see `ScreenedTest`."""
+        return heights(self._single[n.astype(np.int64), sums[0].astype(np.int64)])
+
+    def statistics(self, patterns: NDArray[np.int64], columns: NDArray[np.int64]) -> Float:
+        """The z of pairs of a pattern and a permutation."""
+        sums = sums_of_pairs(self._patterns.members, self.products[0], patterns, columns)
+        return np.asarray(self._z[self._patterns.n[patterns], np.rint(sums).astype(np.int64)])
 
 
 @dataclass(frozen=True, eq=False)

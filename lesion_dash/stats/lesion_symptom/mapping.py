@@ -29,16 +29,16 @@ from ...core.defaults import (
 from ...core.errors import InputError, check_choice
 from ...images.reading import Progress
 from ..contrast import check_permutations
-from ..patterns import Patterns, find_patterns
+from ..patterns import find_patterns
 from ..voxel_maps import Column, Columns, VoxelMaps
 from .cautions import LEAST_OF_RANKS, symptom_warnings
 from .design import CONTROLS
 from .effects import detectable_d, false_discovery_rate
 from .families import PreparedTest, TestChoice, prepare_test, testable
 from .null import Null
-from .path import along_path
+from .path import PathPatterns, along_path
 from .patients import SymptomPatients, select_patients
-from .quantities import STATISTICS, symptom_quantities
+from .quantities import STATISTICS, effect_notes, symptom_quantities
 from .univariate import LINEAR, TESTS
 
 Float = NDArray[np.float64]
@@ -276,14 +276,16 @@ def map_symptom(
     forming = None if cluster_p is None else prepared.forming
     null = prepared.null.run(permutations, seed, numbers, forming, progress)
     columns = _columns(prepared, null, dict(zip(allowed, numbers, strict=True)), choice)
-    notes = (*patients.notes, *notes, *symptom_warnings(patients, patterns, choice))
+    unadjusted = effect_notes(test, control, bool(covariates))
+    warnings = symptom_warnings(patients, patterns, choice)
+    notes = (*patients.notes, *notes, *unadjusted, *warnings)
     return SymptomMap(
         grid=cohort.grid,
         indices=patterns.indices,
         values=columns,
         quantities=tuple(
             quantity.made(f", {test}, {control}, {permutations} permutations")
-            for quantity in symptom_quantities(score, test, allowed, test in LINEAR)
+            for quantity in symptom_quantities(score, test, control, bool(covariates), allowed)
         ),
         patients=patients,
         test=test,
@@ -329,7 +331,7 @@ def _least_lesioned(chosen: int | None, patients: int, test: SymptomTest) -> int
 
 def _patterns(
     patients: SymptomPatients, least: int, choice: TestChoice
-) -> tuple[Patterns, tuple[str, ...]]:
+) -> tuple[PathPatterns, tuple[str, ...]]:
     """The patterns of the voxels that can be tested, along a path."""
     counts = patients.counts
     qualifies = np.minimum(counts, patients.size - counts) >= least

@@ -14,22 +14,24 @@ from numpy.typing import NDArray
 from ...core.defaults import SymptomSide
 from ...core.grid import Grid
 from ...images.reading import Progress
-from ..patterns import Patterns
 from .clusters import Neighbours
 from .design import Permutable
-from .path import SEGMENT, PatternPath
+from .path import SEGMENT, PathPatterns, PatternPath
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
+Single = NDArray[np.float32]
+Heights = Callable[[NDArray], NDArray]
+"""Gives of statistics what is largest where they are the most extreme."""
 
 ROUNDING = 1e-12
 """Statistics that are equal differ by this part at most: a few hundred roundings of 1e-16."""
 _TOGETHER = 128  # permutations of one block. Measured: 64 to 256 take equally long
 _BLOCK_BYTES = 2**26  # arbitrary: of a block's statistics where all of them are kept
-_PIECE = 2**20  # statistics computed together, arbitrary: a dozen arrays of 8 MB
+_SINGLE = 1e-5  # part by which a bound in float32 may be too low: a hundred of its roundings
 _GUESSED = 0.1  # arbitrary: part of the permutations that will be looked at again
 _FEW = 4  # segments of a permutation that are computed whole. Arbitrary: one holds the maximum
 
@@ -111,9 +113,10 @@ class _Block(Protocol):
     """Statistics of a block of permutations."""
 
     heights: NDArray
-    """Highest statistics of parts of the patterns, shape (parts, permutations), nearly exact."""
-    error: float
-    """How far they may be off."""
+    """Highest statistics of parts of the patterns, or bounds of them, shape (parts, permutations).
+    """
+    floor: Float
+    """What the largest statistic of each permutation is at least."""
 
     def high(self, columns: Int, low: Float) -> _High:
         """All patterns of some permutations from a level on."""
@@ -131,13 +134,13 @@ class PermutationNull:
     Parameters
     ----------
     grid : Grid
-    patterns : Patterns
+    patterns : PathPatterns
     design : Permutable
     side : {"larger", "smaller", "two-sided"}
     """
 
     def __init__(
-        self, grid: Grid, patterns: Patterns, design: Permutable, side: SymptomSide
+        self, grid: Grid, patterns: PathPatterns, design: Permutable, side: SymptomSide
     ) -> None:
         self._patterns, self._design, self._side = patterns, design, side
         self.neighbours = Neighbours(grid, patterns.indices)
@@ -169,7 +172,7 @@ class PermutationNull:
         for scores in self._design.permuted(permutations, seed, self._together):
             block = self._block(scores)
             columns = np.arange(scores.shape[1])
-            high = block.high(columns, np.minimum(low, block.heights.max(axis=0) - block.error))
+            high = block.high(columns, np.minimum(low, block.floor))
             values = self._largest(block, columns, high, numbers)
             largest.append(values)
             if forming is not None:
@@ -259,16 +262,20 @@ class LinearNull(PermutationNull):
     ----------
     grid, design, side
         As those of `PermutationNull`.
-    patterns : Patterns
-        Along a path.
+    patterns : PathPatterns
     norms : array of float64, shape (patterns,)
     """
 
     def __init__(
-        self, grid: Grid, patterns: Patterns, norms: Float, design: Permutable, side: SymptomSide
+        self,
+        grid: Grid,
+        patterns: PathPatterns,
+        norms: Float,
+        design: Permutable,
+        side: SymptomSide,
     ) -> None:
         super().__init__(grid, patterns, design, side)
-        self._path = PatternPath(patterns.members, norms)
+        self._path = PatternPath(patterns, norms)
 
     def _block(self, scores: Float) -> _Block:
         return _LinearBlock(self, self._path, scores, self._patterns.size)
@@ -280,10 +287,11 @@ class _LinearBlock:
         largest, smallest = path.extremes(scores)
         first, second = null.heights_of(largest), null.heights_of(smallest)
         self.heights = np.maximum(first, second)
-        self.error = path.error(scores)
+        self._error = path.error(scores)
+        self.floor = self.heights.max(axis=0) - self._error
 
     def high(self, columns: Int, low: Float) -> _High:
-        segments, chosen = np.nonzero(self.heights[:, columns] >= (low - self.error)[None, :])
+        segments, chosen = np.nonzero(self.heights[:, columns] >= (low - self._error)[None, :])
         scores = np.ascontiguousarray(self._scores[:, columns])
         if segments.size <= _FEW * columns.size:
             patterns = (segments[:, None] * SEGMENT + np.arange(SEGMENT)).ravel()
@@ -297,53 +305,104 @@ class _LinearBlock:
         return _sorted_high(low, chosen[kept], patterns[kept], statistics[kept], heights[kept])
 
 
-class GeneralNull(PermutationNull):
-    """Permutations of a test with any statistic.
+class ScreenedTest(Protocol):
+    """Statistics of permuted scores, and quick bounds of them."""
+
+    @property
+    def products(self) -> Sequence[Float]:
+        """What is summed over the patients of each pattern, shape (patients, permutations).
+
+        No absolute value is above 1.
+        """
+
+    def bounds(self, n: Single, sums: list[Single], heights: Heights, error: float) -> Single:
+        """Upper bounds of the heights of statistics, but for rounding in single precision.
+
+        Parameters
+        ----------
+        n : array of float32, shape (..., 1)
+            Patients of some patterns.
+        sums : list of array of float32, shape (..., permutations)
+            Of the products over these patients, off by `error` at most.
+        heights : callable
+            As `PermutationNull.heights_of`.
+        error : float
+        """
+
+    def statistics(self, patterns: Int, columns: Int) -> Float:
+        """Statistics of pairs of a pattern and a permutation, NaN where there is none."""
+
+
+class ScreenedNull(PermutationNull):
+    """Permutations of a test with any statistic that has a bound.
+
+    A bound of every statistic is computed in float32, along a path; the statistics whose bounds
+    may decide anything are computed in float64. So no p depends on a bound.
 
     Parameters
     ----------
-    grid, patterns, design, side
+    grid, design, side
         As those of `PermutationNull`.
-    statistic : callable
-        Gives the statistics, shape (patterns, permutations), of some of the patterns (a slice) and
-        permuted scores.
+    patterns : PathPatterns
+    test : callable
+        Gives the test of permuted scores, shape (patients, permutations).
     """
 
     def __init__(
         self,
         grid: Grid,
-        patterns: Patterns,
+        patterns: PathPatterns,
         design: Permutable,
         side: SymptomSide,
-        statistic: Callable[[slice, Float], Float],
+        test: Callable[[Float], ScreenedTest],
     ) -> None:
         super().__init__(grid, patterns, design, side)
-        self._statistic = statistic
+        self._path = PatternPath(patterns, np.ones(patterns.size))
+        self._test = test
+        self._n = patterns.arranged(patterns.n.astype(np.float32))
 
     @property
     def _together(self) -> int:
         return max(1, min(_TOGETHER, _BLOCK_BYTES // (8 * self._patterns.size)))
 
     def _block(self, scores: Float) -> _Block:
-        columns = scores.shape[1]
-        statistics = np.empty((self._patterns.size, columns))
-        step = max(1, _PIECE // columns)
-        for first in range(0, self._patterns.size, step):
-            piece = slice(first, first + step)
-            statistics[piece] = self._statistic(piece, scores)
-        return _GeneralBlock(self, statistics)
+        test = self._test(scores)
+        products = np.hstack(test.products)
+        error = self._path.error(products)
+        bounds = np.empty((*self._n.shape, scores.shape[1]), np.float32)
+        for steps, segments, sums in self._path.sums(products):
+            parts = np.split(sums, len(test.products), axis=-1)
+            n = self._n[steps, segments, None]
+            bounds[steps, segments] = test.bounds(n, parts, self.heights_of, error)
+        bounds += _SINGLE * np.abs(bounds)
+        return _ScreenedBlock(self, test, bounds, self._patterns.size)
 
 
-class _GeneralBlock:
-    error = 0.0
+class _ScreenedBlock:
+    def __init__(
+        self, null: ScreenedNull, test: ScreenedTest, bounds: Single, patterns: int
+    ) -> None:
+        self._null, self._test, self._bounds, self._patterns = null, test, bounds, patterns
+        self.heights = bounds.max(axis=0)
+        columns = np.arange(bounds.shape[2])
+        # Infinite bounds say little: groups may not vary there.
+        segment = np.where(np.isinf(self.heights), -1, self.heights).argmax(axis=0)
+        pattern = segment * SEGMENT + bounds[:, segment, columns].argmax(axis=0)
+        statistics = test.statistics(np.minimum(pattern, patterns - 1), columns)
+        self.floor = self._heights(statistics)
 
-    def __init__(self, null: GeneralNull, statistics: Float) -> None:
-        self._statistics = statistics
+    def _heights(self, statistics: Float) -> Float:
         # A permutation may leave no spread at a pattern: it says nothing there.
-        self.heights = np.nan_to_num(null.heights_of(statistics), nan=-np.inf)
+        return np.nan_to_num(self._null.heights_of(statistics), nan=-np.inf)
 
     def high(self, columns: Int, low: Float) -> _High:
-        heights = self.heights[:, columns]
-        patterns, chosen = np.nonzero(heights >= low[None, :])
-        statistics = self._statistics[patterns, columns[chosen]]
-        return _sorted_high(low, chosen, patterns, statistics, heights[patterns, chosen])
+        segments, chosen = np.nonzero(self.heights[:, columns] >= low)
+        bounds = self._bounds[:, segments, columns[chosen]]
+        step, place = np.nonzero(bounds >= low[chosen])
+        patterns, chosen = segments[place] * SEGMENT + step, chosen[place]
+        is_one = patterns < self._patterns
+        patterns, chosen = patterns[is_one], chosen[is_one]
+        statistics = self._test.statistics(patterns, columns[chosen])
+        heights = self._heights(statistics)
+        kept = heights >= low[chosen]
+        return _sorted_high(low, chosen[kept], patterns[kept], statistics[kept], heights[kept])

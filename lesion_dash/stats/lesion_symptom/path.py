@@ -25,6 +25,7 @@ SEGMENT = 64
 """Patterns of a segment. Measured: with fewer there are more full patterns, with more a block
 leaves the cache."""
 _SEGMENTS = 64  # of a block, measured likewise
+_STEPS = 4  # of a part of a block; measured: a dozen arrays of a part stay in the cache
 _ERROR = 1e-5
 """Error of a product of scores of at most 1 in float32 that is allowed for; the largest one seen is
 1e-6."""
@@ -32,7 +33,7 @@ _ERROR = 1e-5
 Float = NDArray[np.float64]
 
 
-def along_path(grid: Grid, patterns: Patterns) -> Patterns:
+def along_path(grid: Grid, patterns: Patterns) -> PathPatterns:
     """Patterns in the order of a path through their first voxels.
 
     The second axis is fastest: measured on three sets of masks, patients change least often
@@ -42,66 +43,91 @@ def along_path(grid: Grid, patterns: Patterns) -> Patterns:
     position = y + grid.shape[1] * (x + grid.shape[0] * z.astype(np.int64))
     first = np.full(patterns.size, np.iinfo(np.int64).max)
     np.minimum.at(first, patterns.of_voxel, position)
-    return patterns.sorted_by(first)
+    ordered = patterns.sorted_by(first)
+    return PathPatterns(ordered.members, ordered.n, ordered.indices, ordered.of_voxel)
 
 
 @dataclass(frozen=True, eq=False)
-class PatternPath:
-    """Patterns, prepared for products with permuted scores.
-
-    Parameters
-    ----------
-    members : scipy.sparse.csr_array, shape (patterns, patients)
-        In the order of the path.
-    norms : array of float64, shape (patterns,)
-        What the product of a pattern is divided by.
-    """
-
-    members: Any
-    norms: Float
+class PathPatterns(Patterns):
+    """Patterns in the order of a path."""
 
     @property
     def segments(self) -> int:
         """Number of segments; the last one may be shorter."""
-        return -(-self.members.shape[0] // SEGMENT)
-
-    def _differences(self, first: int, last: int) -> Any:
-        """Each pattern less the one before it in its segment, of some segments.
-
-        Shape (segments * SEGMENT, patients).
-        """
-        from scipy import sparse
-
-        own = self.members[first * SEGMENT : last * SEGMENT]
-        rows = np.flatnonzero(np.arange(own.shape[0]) % SEGMENT)
-        before = sparse.csr_array((np.ones(rows.size), (rows, rows - 1)), (own.shape[0],) * 2)
-        differences = (own - before @ own).tocsr()
-        differences.resize((last - first) * SEGMENT, own.shape[1])
-        return differences
+        return -(-self.size // SEGMENT)
 
     @cached_property
-    def _blocks(self) -> list[tuple[slice, Any, NDArray[np.float32]]]:
-        """Of each block: its segments, their differences by (step, segment), and the inverses."""
+    def differences(self) -> list[tuple[slice, Any]]:
+        """Of each block: its segments, and their differences in float32, by (step, segment).
+
+        A difference is that of a pattern and the one before it in its segment.
+        """
         blocks = []
-        # Where the last segment is not full, its last pattern is repeated.
-        inverses = np.full((self.segments, SEGMENT), 1 / self.norms[-1])
-        inverses.ravel()[: self.norms.size] = 1 / self.norms
         for first in range(0, self.segments, _SEGMENTS):
             chosen = slice(first, min(first + _SEGMENTS, self.segments))
             rows = np.arange((chosen.stop - chosen.start) * SEGMENT).reshape(-1, SEGMENT)
-            part = self._differences(chosen.start, chosen.stop)[rows.T.ravel()].astype(np.float32)
-            inverse = np.ascontiguousarray(inverses[chosen].T[:, :, None], np.float32)
-            blocks.append((chosen, part, inverse))
+            part = self._differences(chosen)[rows.T.ravel()].astype(np.float32)
+            blocks.append((chosen, part))
         return blocks
+
+    def _differences(self, chosen: slice) -> Any:
+        """Those of some segments in the order of the path."""
+        from scipy import sparse
+
+        own = self.members[chosen.start * SEGMENT : chosen.stop * SEGMENT]
+        rows = np.flatnonzero(np.arange(own.shape[0]) % SEGMENT)
+        before = sparse.csr_array((np.ones(rows.size), (rows, rows - 1)), (own.shape[0],) * 2)
+        differences = (own - before @ own).tocsr()
+        differences.resize((chosen.stop - chosen.start) * SEGMENT, own.shape[1])
+        return differences
+
+    def arranged(self, values: NDArray) -> NDArray:
+        """Values of patterns by (step, segment); the last one is repeated where none is left."""
+        filled = np.full(self.segments * SEGMENT, values[-1])
+        filled[: values.size] = values
+        return np.ascontiguousarray(filled.reshape(-1, SEGMENT).T)
+
+
+@dataclass(frozen=True, eq=False)
+class PatternPath:
+    """Products of patterns with permuted scores, each divided by a number of the pattern.
+
+    Parameters
+    ----------
+    patterns : PathPatterns
+    norms : array of float64, shape (patterns,)
+        What the product of a pattern is divided by.
+    """
+
+    patterns: PathPatterns
+    norms: Float
+
+    @cached_property
+    def _inverses(self) -> NDArray[np.float32]:
+        return self.patterns.arranged(1 / self.norms).astype(np.float32)[:, :, None]
 
     def _steps(self, scores: NDArray[np.float32]) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """Quotients block by block: its segments, and (step, segment, permutation)."""
-        for chosen, part, inverse in self._blocks:
+        for chosen, part in self.patterns.differences:
             steps = (part @ scores).reshape(SEGMENT, chosen.stop - chosen.start, -1)
             for step in range(1, SEGMENT):
                 steps[step] += steps[step - 1]
-            steps *= inverse
+            steps *= self._inverses[:, chosen]
             yield chosen, steps
+
+    def sums(self, scores: Float) -> Iterator[tuple[slice, slice, NDArray[np.float32]]]:
+        """Quotients part by part.
+
+        Yields
+        ------
+        steps, segments : slice
+            The patterns of this part: those at some places of some segments.
+        quotients : array of float32, shape (steps, segments, permutations)
+        """
+        for segments, quotients in self._steps(np.ascontiguousarray(scores, np.float32)):
+            for first in range(0, SEGMENT, _STEPS):
+                steps = slice(first, first + _STEPS)
+                yield steps, segments, quotients[steps]
 
     def extremes(self, scores: Float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Largest and smallest quotient of each segment, to about 1e-6.
@@ -115,7 +141,7 @@ class PatternPath:
         largest, smallest : array of float32, shape (segments, permutations)
         """
         single = np.ascontiguousarray(scores, np.float32)
-        shape = self.segments, single.shape[1]
+        shape = self.patterns.segments, single.shape[1]
         largest, smallest = np.empty(shape, np.float32), np.empty(shape, np.float32)
         for chosen, steps in self._steps(single):
             steps.max(axis=0, out=largest[chosen])
@@ -169,11 +195,36 @@ class PatternPath:
         -------
         array of float64, shape (pairs,)
         """
-        members = self.members
-        begins = members.indptr[patterns].astype(np.int64)
-        lengths = members.indptr[patterns + 1] - begins
-        ends = np.cumsum(lengths)
-        pair = np.repeat(np.arange(patterns.size), lengths)
-        patient = members.indices[np.arange(pair.size) + (begins - ends + lengths)[pair]]
-        terms = scores[patient, columns[pair]]
-        return np.asarray(np.bincount(pair, terms, patterns.size) / self.norms[patterns])
+        sums = sums_of_pairs(self.patterns.members, scores, patterns, columns)
+        return np.asarray(sums / self.norms[patterns])
+
+
+def sums_of_pairs(
+    members: Any, scores: Float, patterns: NDArray[np.int64], columns: NDArray[np.int64]
+) -> Float:
+    """Sums of scores over the patients of patterns, each with its own column of scores.
+
+    Parameters
+    ----------
+    members : scipy.sparse.csr_array, shape (patterns, patients)
+    scores : array of float64, shape (patients, columns)
+    patterns, columns : array of int64, shape (pairs,)
+
+    Returns
+    -------
+    array of float64, shape (pairs,)
+    """
+    pair, patient = entries_of(members, patterns)
+    terms = scores[patient, columns[pair]]
+    return np.asarray(np.bincount(pair, terms, patterns.size), np.float64)
+
+
+def entries_of(
+    members: Any, patterns: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The patients of some patterns one after the other: places in `patterns`, and patients."""
+    begins = members.indptr[patterns].astype(np.int64)
+    lengths = members.indptr[patterns + 1] - begins
+    ends = np.cumsum(lengths)
+    pair = np.repeat(np.arange(patterns.size), lengths)
+    return pair, members.indices[np.arange(pair.size) + (begins - ends + lengths)[pair]]

@@ -15,6 +15,7 @@ from ...cohort.cohort import Cohort
 from ...cohort.columns import open_value
 from ...core.defaults import CONTROL, SYMPTOM_TEST, Control, SymptomTest
 from ...core.errors import InputError
+from ...core.notes import InfoNote
 from .univariate import BINARY
 
 if TYPE_CHECKING:
@@ -264,7 +265,7 @@ class _Cells:
             problem = f"has {len(categories)} different values that are no numbers"
             raise InputError(name, problem, f"a covariate has at most {_MAX_CATEGORIES}")
         first = categories[0]
-        self._assumptions.append(f"{name} is a category: {', '.join(categories)}")
+        self._assumptions.append(InfoNote(f"{name} is a category: {', '.join(categories)}"))
         missing = np.array([not text for text in texts])
         return {
             f"{name}={category}": np.where(missing, np.nan, [text == category for text in texts])

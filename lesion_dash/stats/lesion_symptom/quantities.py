@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ...core.defaults import SymptomTest
+from ...core.defaults import Control, SymptomTest
 from ..voxel_maps import Quantity
+from .families import COVARIATE_CONTROLS
 from .univariate import BINARY, LINEAR
 
 STATISTICS = {"ols": "t", "rank": "t", "welch": "t", "brunner-munzel": "BM"}
@@ -11,8 +12,36 @@ STATISTICS = {"ols": "t", "rank": "t", "welch": "t", "brunner-munzel": "BM"}
 _SIGN = "lesioned minus spared"
 
 
+_EFFECT = ("effect", "ci_low", "ci_high")
+
+
+def left_out(key: str, test: SymptomTest, control: Control, has_covariates: bool) -> str:
+    """What a quantity does not take into account, though the test does; empty where nothing.
+
+    Of a score of 0 and 1, effects are differences of shares as they are, and every AUC is that of
+    the scores as they are. Controls that are no covariate belong to no regression of the score.
+    """
+    if key == "auc" or (key in _EFFECT and test in BINARY):
+        parts = {"covariates": has_covariates, "lesion volume": control != "none"}
+    else:
+        is_none = control == "none" or control in COVARIATE_CONTROLS
+        parts = {"lesion volume": key in _EFFECT and not is_none}
+    return " and ".join(name for name, is_out in parts.items() if is_out)
+
+
+def effect_notes(test: SymptomTest, control: Control, has_covariates: bool) -> tuple[str, ...]:
+    """A sentence where effects leave out what the test takes into account."""
+    what = left_out("effect", test, control, has_covariates)
+    note = f"effects and their 95 % intervals are not given {what}; statistics and p are"
+    return (note,) if what else ()
+
+
 def symptom_quantities(
-    score: str, test: SymptomTest, v_mm3: tuple[float, ...], is_linear: bool
+    score: str,
+    test: SymptomTest,
+    control: Control,
+    has_covariates: bool,
+    v_mm3: tuple[float, ...],
 ) -> tuple[Quantity, ...]:
     """The quantities of a map, in the order of their files."""
     name = STATISTICS.get(test, "z")
@@ -56,7 +85,7 @@ def symptom_quantities(
         ),
         ("n", "lesioned patients", "patients", "Patients lesioned at the voxel.", "viridis"),
     ]
-    if is_linear:
+    if test in LINEAR:
         rows += [
             ("hedges_g", f"Hedges' g of {score}, {_SIGN}", "SD", "Standardised.", "coolwarm"),
             (
@@ -84,15 +113,24 @@ def symptom_quantities(
                 "coolwarm",
             )
         )
-    return tuple(
-        Quantity(
-            key=key, label=label, unit=unit, file=f"{key}.nii", meaning=meaning, colormap=colormap
+    quantities = []
+    for key, label, unit, meaning, colormap in rows:
+        what = left_out(key, test, control, has_covariates)
+        quantities.append(
+            Quantity(
+                key=key,
+                label=f"{label}, not given {what}" if what else label,
+                unit=unit,
+                file=f"{key}.nii",
+                meaning=f"{meaning} The test is given {what}, this is not." if what else meaning,
+                colormap=colormap,
+                # The label alone may fill a header, which is cut.
+                header=f"{key} of {score}, not given {what}" if what else "",
+            )
         )
-        for key, label, unit, meaning, colormap in rows
-    )
+    return tuple(quantities)
 
 
 def file_names(test: SymptomTest, v_mm3: tuple[float, ...]) -> list[str]:
     """Names of the files of a map."""
-    is_linear = test in LINEAR
-    return [quantity.file for quantity in symptom_quantities("", test, v_mm3, is_linear)]
+    return [quantity.file for quantity in symptom_quantities("", test, "none", False, v_mm3)]
