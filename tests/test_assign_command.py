@@ -15,7 +15,7 @@ from phantoms import AFFINE, SHAPE, image
 from lesion_dash import assign_points, assign_regions, cli, load_atlas
 from lesion_dash.regions.assignment import COLUMNS, SIIBRA_COLUMNS
 
-NAMES = ["Alpha, left", "Beta left", "Gamma right"]
+NAMES = ["Alpha, upper", "Beta lower", "Gamma"]
 ATLAS = ("--atlas", "maps.nii.gz", "--labels", "names.csv")
 
 

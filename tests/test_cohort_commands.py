@@ -38,8 +38,12 @@ from lesion_dash.stats.topography import folder_stats
 
 ATLAS = "atlas.nii.gz"
 MASKS = {"a": random_masks(12), "b": random_masks(12, seed=9)}
-LABELS = np.random.default_rng(3).choice([0, 3, 12], SHAPE).astype(np.uint8)
+# Sides are true to their names: the first region lies where x < 0.
+X_MM = AFFINE[0, 0] * np.arange(SHAPE[0]) + AFFINE[0, 3]
+LEFT = np.broadcast_to((X_MM.mean() > X_MM)[:, None, None], SHAPE)
+LABELS = np.random.default_rng(3).choice([0, 1], SHAPE) * np.where(LEFT, 3, 12).astype(np.uint8)
 CHANCES = np.random.default_rng(4).integers(0, 51, (*SHAPE, 2)) / 100
+CHANCES *= np.stack([LEFT, ~LEFT], axis=-1)
 # Text of a table is never a formula.
 TABLE = "index,name,lobe\n{},insula L,insular\n{},=cuneus R,occipital\n"
 WOMEN_OF_50 = ("sex=F", "age>=50")

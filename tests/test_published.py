@@ -248,9 +248,11 @@ def test_the_command_lists_atlases_of_a_folder_the_bundled_and_the_published(
 
     monkeypatch.setenv("NILEARN_DATA", str(tmp_path / "cache"))
     write_atlas(tmp_path / "two.nii.gz", COUNTED, "index,name\n1,a\n2,b\n")
-    mine, bundled, published = json.loads(run("--atlases", str(tmp_path), "--json")).values()
+    groups = json.loads(run("--atlases", str(tmp_path), "--json")).values()
+    mine, bundled, installed, published = groups
     assert [(a["name"], a["kind"], a["regions"]) for a in mine] == [("two", "labels", 2)]
     assert [atlas["name"] for atlas in bundled] == ["synthetic_atlas"]
+    assert "aicha" in {atlas["name"] for atlas in installed}
     assert [atlas["name"] for atlas in published] == list(LIBRARY)
     text = run("--atlases", str(tmp_path))
     for name in ["two", "synthetic_atlas", "nilearn:aal", "nilearn:schaefer_N", "nilearn:basc_N"]:

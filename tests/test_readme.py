@@ -55,7 +55,7 @@ def test_the_commands_write_the_files_that_are_listed(folder):
     readme = PAGES[0].read_text(encoding="utf-8")
     listed = set(re.findall(pattern, readme, flags=re.MULTILINE))
     written = {file.name for file in (folder / "results").rglob("*") if file.is_file()}
-    assert len(listed) == 31
+    assert len(listed) == 32
     later_steps = {name for name in written if re.match(r"step_[2-9]_", name)}
     assert later_steps == {"step_2_more_in.png", "step_3_dilate.png"}
     assert listed == written - later_steps

@@ -127,10 +127,14 @@ class DataRoot:
 
     def without_paths(self, text: str) -> str:
         """A sentence in which files are named from the data root, or from what was dropped."""
+        return self.without_own_folders(text).replace(f"{printable(str(self.path))}/", "")
+
+    def without_own_folders(self, text: str) -> str:
+        """A sentence in which what was dropped is named as it was dropped."""
         for folder in self._server_folders:
             # The number of the drop as well.
-            text = re.sub(rf"{re.escape(str(folder))}/(\d+/)?", "", text)
-        return text.replace(f"{printable(str(self.path))}/", "")
+            text = re.sub(rf"{re.escape(str(folder))}/(\d+(/|\b))?", "", text)
+        return text
 
     def first_named_atlas(self) -> str:
         """The first atlas whose label table can be read, empty where there is none."""

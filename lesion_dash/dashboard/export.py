@@ -53,7 +53,9 @@ def _provenance(session: Session, selection: Selection, sums: dict[str, str]) ->
     }
     files = {name: text for name, text in chosen.items() if text}
     parameters = asdict(selection) | conditions | files
-    return provenance_bytes("dashboard", parameters, inputs, counts, sums)
+    content = provenance_bytes("dashboard", parameters, inputs, counts, sums)
+    # Where dropped files lay on the server tells nobody anything, and is gone with the session.
+    return session.root.without_own_folders(content.decode()).encode()
 
 
 def _folder_name(selection: Selection) -> str:

@@ -22,6 +22,7 @@ from lesion_dash.core.errors import InputError
 from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.data_root import OWN_FILES, DataRoot
+from lesion_dash.dashboard.export import export
 from lesion_dash.dashboard.model import own_files
 from lesion_dash.dashboard.model.own_files import OwnFiles
 from lesion_dash.dashboard.pages.own_files import OwnMasks
@@ -126,6 +127,18 @@ def test_dropped_masks_are_a_cohort_like_those_on_the_disk(
     choose(context, where_a=("age >= 52",), folder_b="cohort_a")
     assert context.session.cohort(context.choices.cohort_a).n_patients == 3
     assert context.choices.cohort_b == "cohort_a"
+
+
+def test_saved_results_name_dropped_files_as_they_were_dropped(
+    context: AppContext, panel: OwnMasks, temporary: Path, tmp_path: Path
+) -> None:
+    drop(panel, [*masks(), ("lesions/participants.tsv", table())])
+    choose(context, where_a=("age >= 52",), min_patients=1)
+    place = export(context.session, context.choices.selection, tmp_path / "results")
+    content = (place / "provenance.json").read_text(encoding="utf-8")
+    assert str(temporary) not in content
+    source, *_ = json.loads(content)["inputs"]
+    assert source["folder"] == "lesions"
 
 
 def test_folders_of_patients_and_sessions_are_kept(context: AppContext, panel: OwnMasks) -> None:
