@@ -97,7 +97,8 @@ class LesionLayers:
         for key, colour in colours.items():
             outline = find_outline(self._context.session, choices, key) if key else None
             if outline is not None and outline.lesion.voxels:
-                name = (key, colour, id(outline.lesion))
+                # A folder that is read again has another grid.
+                name = (key, colour, id(outline.lesion.grid))
                 made = before.get(name) or MaskLayer(outline.lesion, outline.patient, colour)
                 self._made[name] = made
         return tuple(self._made.values())

@@ -146,11 +146,11 @@ def test_any_file_below_the_root_is_assigned(
 def test_controls_fit_the_map_and_the_atlas(page: AssignPage) -> None:
     threshold = page.ask.threshold
     assert (threshold.max, threshold.step) == (14, 1)
-    assert page.ask.threshold_name.value == "Values above (patients)"
+    assert page.ask.threshold_name.value == "Threshold: above (patients)"
     assert page.ask.lower_threshold.disabled
     assert page.ask.signs.disabled
     ask(page, source="mean")
-    assert page.ask.threshold_name.value == "Values above (mL)"
+    assert page.ask.threshold_name.value == "Threshold: above (mL)"
     ask(page, atlas="likely", source="maps", file="both.nii.gz", threshold=2.0)
     assert not page.ask.lower_threshold.disabled
     assert not page.ask.signs.disabled
@@ -475,9 +475,9 @@ def test_the_peak_is_gone_to_where_the_region_holds_it(page: AssignPage) -> None
 def test_all_components_and_one_region_are_shown(page: AssignPage) -> None:
     ask(page, source="maps", file="both.nii.gz", threshold=2.5)
     answer = page.answer
-    first, *rest = answer.assignment.components
-    own = (m for m in answer.assignment.matches if m.component.number == first.number)
-    match = next(m for m in own if m.column >= 0)
+    match = next(m for m in answer.assignment.matches if m.column >= 0)
+    first = match.component
+    rest = [part for part in answer.assignment.components if part.number != first.number]
     others, chosen, region = answer.mask_layers(match)
     np.testing.assert_array_equal(chosen.mask.array, first.mask.array)
     np.testing.assert_array_equal(

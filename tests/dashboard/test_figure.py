@@ -203,6 +203,7 @@ def test_the_figure_is_drawn_where_it_is_seen_and_at_that_size(
         send(view, {"size": size, "is_sharp": False})
         context.wait()
         assert matplotlib.image.imread(io.BytesIO(view.png)).shape[:2] == (size[1], size[0])
+        send(panel.small, {"size": [0, 0], "is_sharp": False})  # the other takes its place
     assert panel.small.png == b""  # that of the large one is seen
     for bad in ({"size": [1e9, 1]}, {"size": "large"}, {"size": [1]}, {}, None, {"enlarge": 1}):
         send(panel.large, bad)

@@ -17,6 +17,7 @@ from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.errors import InputError
 from lesion_dash.core.grid import Grid
 from lesion_dash.dashboard.app_context import AppContext
+from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.outline import (
     Outline,
     deepest_mm,
@@ -146,6 +147,7 @@ def test_the_patients_own_scan_is_found_beside_the_mask(tmp_path: Path) -> None:
              "sub-1_ses-2_space-MNI_T1w.json"]  # fmt: skip
     for name in names:
         (tmp_path / name).touch()
+    DataRoot(tmp_path)  # files are looked for below a data root alone
     assert find_scan(tmp_path, "sub-1_ses-2_space-MNI_lesion.nii.gz") == tmp_path / own
     assert find_scan(tmp_path, "sub-2_ses-2_space-MNI_lesion.nii.gz") is None
     assert find_scan(tmp_path, "lesion.nii.gz") is None

@@ -291,8 +291,7 @@ def test_the_menu_says_what_a_link_leaves_out(root: DataRoot, monkeypatch: Any) 
     assert app.url_state.menu.lacking == ""
     monkeypatch.setattr("lesion_dash.dashboard.address.LONGEST", 150)
     arrive(app, link_to("chance", MADE["chance"])[:120])
-    open_page(app, "roi")
-    assert "the inputs of ROI" in app.url_state.menu.lacking
+    assert "the inputs of Size bias" in app.url_state.menu.lacking
     assert "roi." not in app.url_state.bar.text
 
 
@@ -343,6 +342,8 @@ def test_a_step_as_text_tells_no_place_outside_the_data_root(
 
 def test_the_way_of_a_link_is_taken_when_the_button_is_pressed(root: DataRoot) -> None:
     app = open_app(root)
+    data = {name: MADE["roi"][name] for name in ("folder", "runs", "a", "b", "delay_s")}
+    arrive(app, link_to("roi", data))
     panel = open_page(app, "roi")
     find_button(panel, "Run the test").click()
     app.context.wait()

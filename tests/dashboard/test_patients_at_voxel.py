@@ -83,7 +83,7 @@ def test_the_panel_follows_the_crosshair_and_the_side(
     assert "Choose folder B" in panel.caption.value
     assert len(panel.table.frame) == 0
     panel.place.value = IN
-    assert "Choose folder B to see who is lesioned in the region" in panel.caption.value
+    assert "Choose folder B to list the patients with a lesion in the region" in panel.caption.value
     choose(context, folder_b="cohort_b")
     region = context.session.atlas(context.choices.loaded_atlas).region_at((-26, 0, 8))
     assert f"of cohort_b are lesioned in {region}" in panel.caption.value  # that of the crosshair

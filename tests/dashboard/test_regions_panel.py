@@ -74,12 +74,12 @@ def test_a_probabilistic_atlas_shows_what_is_expected(likely: AppContext) -> Non
         "Max. prob.",
     ]  # fmt: skip
     assert set(frame.index) == {"ramp", "rest", "outside the atlas"}
-    assert "and 1 region without a voxel" in panel.remark.value
+    assert "1 region without overlap omitted" in panel.remark.value
     # The two maps and what they leave of 1 are the whole map.
     assert frame["mean_probability"].sum() == pytest.approx(1, abs=0.001)
     assert frame["expected_volume_mm3"].sum() == pytest.approx(counts.mask.volume_mm3, rel=1e-3)
     assert frame.loc["ramp", "voxels"] == counts.mask.voxels
-    outside = f"{100 * frame.loc['outside the atlas', 'mean_probability']:.0f} % outside the atlas"
+    outside = f"{100 * frame.loc['outside the atlas', 'mean_probability']:.1f} % outside the atlas"
     assert outside in html.unescape(panel.caption.value)
 
 
