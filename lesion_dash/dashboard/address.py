@@ -34,6 +34,7 @@ _NAMES = {
     "slices": "slices",
     "shade": "figure_shade",
     "size": "figure_size",
+    "by": "regions_by",
     "side": "radiological",
     "mm": "mm",
     "patient": "patient",

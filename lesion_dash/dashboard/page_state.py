@@ -13,7 +13,7 @@ from ..plotting.figures import MOSAIC_SLICES
 from .data_root import DataRoot
 from .page_inputs import Values, check_inputs, is_own_file, refuse_own, shown, text_of
 from .places import Mm
-from .state import FIGURES, MAPS, PLANES, SHADES, SIZES, SLICES, VIEWS
+from .state import FIGURES, MAPS, PLANES, REGIONS_BY, SHADES, SIZES, SLICES, VIEWS
 
 _MOST_CONDITIONS = 50
 _MOST_PATIENTS = 1_000_000
@@ -47,6 +47,8 @@ class PageState:
         How the figure is drawn: one of `PLANES`, `SHADES` and `SIZES`.
     slices : int
         One of `SLICES`.
+    regions_by : str
+        One of `REGIONS_BY`.
     radiological : bool
     mm : tuple of float or None
         Where the crosshair is, in mm.
@@ -75,6 +77,7 @@ class PageState:
     slices: int = MOSAIC_SLICES
     figure_shade: str = "page"
     figure_size: str = "panel"
+    regions_by: str = ""
     radiological: bool = False
     mm: Mm | None = None
     patient: str = ""
@@ -256,6 +259,7 @@ _CHECKS: dict[str, Callable[[StateValidator, object], object]] = {
     "slices": _slices,
     "figure_shade": lambda _, value: _one_of(value, tuple(SHADES), "background"),
     "figure_size": lambda _, value: _one_of(value, tuple(SIZES), "size of a figure"),
+    "regions_by": lambda _, value: _one_of(value, tuple(REGIONS_BY), "level of regions"),
     "radiological": _yes_or_no,
     "mm": _place,
     "patient": _patient,

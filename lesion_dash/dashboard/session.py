@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..atlas.atlas import OUTSIDE, Atlas
+from ..atlas.grouping import group_regions
+from ..atlas.levels import By, group_names
 from ..atlas.loading import load_atlas
 from ..cohort.cohort import Cohort
 from ..cohort.conditions import restrict_cohort
@@ -27,6 +29,8 @@ from ..plotting.figures import (
 )
 from ..regions.counts import FILE_NAME as REGIONS_FILE
 from ..regions.counts import RegionCounts, count_regions
+from ..regions.involvement import Involvement, region_involvement
+from ..regions.load import LesionLoad, lesion_load
 from ..stats.coverage import threshold_coverage
 from ..stats.overlap import FILE_NAME as OVERLAP_FILE
 from ..stats.overlap import Overlap, overlap
@@ -94,6 +98,9 @@ class Session:
     _maxima: Cache = field(default_factory=lambda: Cache(32))
     _overlaps: Cache = field(default_factory=lambda: Cache(4))
     _regions: Cache = field(default_factory=lambda: Cache(32))
+    _groups: Cache = field(default_factory=lambda: Cache(8))
+    _loads: Cache = field(default_factory=lambda: Cache(4))
+    _involvements: Cache = field(default_factory=lambda: Cache(8))
     _atlas_layers: Cache = field(default_factory=lambda: Cache(4))
     _map_layers: Cache = field(default_factory=lambda: Cache(6))
 
@@ -157,6 +164,8 @@ class Session:
         self._cohorts.forget(lambda key: self.root.is_own(key[0]))
         self._parts.forget(lambda name: self.root.is_own(self.origin(name)[0]))
         self._atlases.forget(self.root.is_own)
+        for cache in (self._loads, self._involvements):
+            cache.forget(lambda key: self.root.is_own(self.origin(key[0])[0]))
 
     def has(self, name: str) -> bool:
         """Whether a folder is already read."""
@@ -288,6 +297,47 @@ class Session:
             return None
         key = (selection.cohort_a, selection.cohort_b, selection.min_patients, selection.atlas)
         return self._regions.get(key, lambda: count_regions(self.counted_mask(selection), atlas))
+
+    def levels(self, atlas_name: str) -> tuple[By, ...]:
+        """The levels under which the regions of an atlas can be put."""
+        atlas = self.atlas(atlas_name)
+        levels: tuple[By, ...] = ("lobe", "gyrus", "hemisphere", "system")
+        return () if atlas is None else tuple(
+            by for by in levels if any(group_names(atlas.regions, by))
+        )  # fmt: skip
+
+    def region_groups(self, selection: Selection, by: By) -> RegionCounts | None:
+        """Voxels of the counted map in each lobe, gyrus, hemisphere or system."""
+        counts = self.regions(selection)
+        if counts is None:
+            return None
+        key = (replace(selection, map_key=""), by)
+        return self._groups.get(key, lambda: counts.rolled_up(by))
+
+    def region_load(self, cohort_name: str, atlas_name: str, by: By | None = None) -> LesionLoad:
+        """The lesions of each patient in each region of an atlas, or in groups of regions."""
+
+        def measure() -> LesionLoad:
+            cohort, atlas = self.load(cohort_name), self.atlas(atlas_name)
+            assert atlas is not None
+            return lesion_load(cohort, group_regions(atlas, by) if by else atlas)
+
+        return self._loads.get((cohort_name, atlas_name, by), measure)
+
+    def has_load(self, cohort_name: str, atlas_name: str) -> bool:
+        """Whether lesions are measured in this atlas already."""
+        return (cohort_name, atlas_name, None) in self._loads
+
+    def has_involvement(self, cohort_name: str, atlas_name: str, by: By | None = None) -> bool:
+        """Whether the patients of each region are counted already."""
+        return (cohort_name, atlas_name, by) in self._involvements
+
+    def involvement(self, cohort_name: str, atlas_name: str, by: By | None = None) -> Involvement:
+        """How many patients are lesioned in each region, or in each group of regions."""
+        key = (cohort_name, atlas_name, by)
+        return self._involvements.get(
+            key, lambda: region_involvement(self.region_load(cohort_name, atlas_name, by))
+        )
 
     def scale(self, selection: Selection) -> DisplayScale:
         """What the colours of the selected map stand for."""

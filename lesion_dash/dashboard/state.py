@@ -35,6 +35,16 @@ SIZES = {"panel": "As shown", "85": "85 mm wide", "180": "180 mm wide"}
 """Width of a figure: one column of a journal, and two."""
 
 
+REGIONS_BY = {
+    "": "Each on its own",
+    "lobe": "By lobe",
+    "gyrus": "By gyrus",
+    "hemisphere": "By hemisphere",
+    "system": "By system",
+}
+"""What the rows of the table of regions can be put under, and words for it."""
+
+
 @dataclass(frozen=True)
 class Selection:
     """A snapshot of the choices, fit to be the key of a result.
@@ -87,6 +97,7 @@ class Choices(t.HasTraits):
     mm = t.Tuple(t.Float(), t.Float(), t.Float(), default_value=(0.0, 0.0, 0.0))
     patient = t.Unicode("", help="folder and file of the patient whose lesion is outlined")
     kept = t.Tuple(help="patients whose lesions stay on the brain beside that one")
+    regions_by = t.Enum(list(REGIONS_BY), default_value="", help="level that regions are put under")
     region = t.Int(None, allow_none=True, help="label of the region whose patients are asked for")
 
     @t.validate("min_patients")

@@ -22,7 +22,7 @@ from .widgets.session_menu import SessionMenu
 
 _OF_COHORTS = ("folder_a", "folder_b", "where_a", "where_b", "files_a", "files_b")
 _KEPT = (*_OF_COHORTS, "min_patients", "atlas", "map_key")
-_OF_FIGURE = ("figure", "view", "plane", "slices", "figure_shade", "figure_size")
+_OF_FIGURE = ("figure", "view", "plane", "slices", "figure_shade", "figure_size", "regions_by")
 _LOOKS = (*_OF_FIGURE, "radiological", "mm", "patient", "region")
 _OF_FOLDERS = (
     "folder_a",

@@ -15,10 +15,13 @@ import pandas as pd
 import pytest
 from visitor import choose, click_row, new_context, styles, titles
 
+from lesion_dash.atlas.grouping import group_regions
+from lesion_dash.atlas.levels import By
+from lesion_dash.cohort.cohort import Cohort
 from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.pages.regions import RegionsPanel
 from lesion_dash.dashboard.state import Selection
-from lesion_dash.regions.counts import RegionCounts
+from lesion_dash.regions.counts import RegionCounts, count_regions
 
 
 @pytest.fixture
@@ -38,6 +41,13 @@ def likely(sample_data: Path, tmp_path: Path) -> AppContext:
     return new_context(tmp_path)
 
 
+def masks_of(cohort: Cohort) -> list[np.ndarray]:
+    """The lesions of all patients, read anew, flat."""
+    folder = Path(cohort.folder)
+    paths = [folder / patient.file for patient in cohort.used]
+    return [np.ravel(nib.load(path).get_fdata() > 0, order="F") for path in paths]
+
+
 def open_panel(context: AppContext) -> tuple[RegionsPanel, RegionCounts]:
     panel = RegionsPanel(context)
     context.open_first()
@@ -53,15 +63,75 @@ def test_regions_without_a_voxel_are_counted_not_shown(context: AppContext) -> N
     touched = [row.region for row in regions if row.voxels]
     assert 0 < len(touched) < len(regions)
     frame = panel.table.frame
-    assert frame["region"].tolist() == [*touched, outside.region]
+    regions_shown, outside_shown = frame[: len(touched)], frame[len(touched) :]
+    assert sorted(regions_shown["region"]) == sorted(touched)
+    assert outside_shown["region"].iloc[0] == outside.region
     hidden = f"{len(regions) - len(touched)} regions without overlap omitted"
     assert hidden in panel.remark.value
     assert titles(panel.table) == [
-        "Region", "Label", "Voxels", "Volume (mL)", "% of map", "% of region", "Dice",
+        "Region", "Lobe", "Hemisphere", "Patients", "≥ 10 % of it", "Most at a voxel",
+        "Mean load %", "Volume (mL)", "% of map", "% of region", "Dice", "Voxels", "Label",
     ]  # fmt: skip
-    assert frame["voxels"].sum() == counts.mask.voxels
-    assert panel.table.content["pinned"] == 1  # what lies outside is no region
-    assert frame["percent_of_map"].sum() == pytest.approx(100, abs=0.1)
+    whole = frame[: len(touched) + 1]
+    assert whole["voxels"].sum() == counts.mask.voxels
+    assert panel.table.content["pinned"] == len(outside_shown)  # what lies outside is no region
+    assert whole["percent_of_map"].sum() == pytest.approx(100, abs=0.1)
+
+
+def test_what_lies_outside_is_parted_by_distance(context: AppContext) -> None:
+    panel, counts = open_panel(context)
+    frame, parents = panel.table.frame, panel.table.content["parents"]
+    at = frame["region"].tolist().index("outside the atlas")
+    assert parents[:at] == [-1] * at
+    assert parents[at:] == [-1, *[at] * (len(frame) - at - 1)]
+    outside, bands = frame.iloc[at], frame[at + 1 :]
+    assert bands["region"].str.contains("mm from the nearest region").all()
+    assert bands["voxels"].sum() == outside["voxels"] == counts.rows[-1].voxels
+    assert bands["percent_of_map"].sum() == pytest.approx(outside["percent_of_map"])
+
+
+def test_regions_with_most_patients_come_first(context: AppContext) -> None:
+    panel, counts = open_panel(context)
+    frame = panel.table.frame
+    regions = frame[: frame["region"].tolist().index("outside the atlas")]
+    assert regions["patients"].is_monotonic_decreasing
+    image = nib.load(context.session.root.atlases["synthetic_atlas"][0])
+    labels = np.ravel(np.asanyarray(image.dataobj), order="F")
+    cohort = context.session.load("cohort_a")
+    for row in regions.itertuples():
+        inside = labels == row.label
+        of_region = [np.count_nonzero(mask[inside]) / inside.sum() for mask in masks_of(cohort)]
+        assert row.patients == np.count_nonzero(of_region)
+        assert row.patients_at_least == sum(share >= 0.1 for share in of_region)
+        assert row.mean_percent_lesioned == pytest.approx(100 * sum(of_region) / row.patients)
+        assert row.max_patients_at_voxel == np.ravel(cohort.counts, order="F")[inside].max()
+
+
+@pytest.mark.parametrize("by", ["lobe", "hemisphere"])
+def test_regions_stand_under_their_groups(context: AppContext, by: By) -> None:
+    panel, counts = open_panel(context)
+    before = panel.table.frame
+    context.choices.regions_by = by
+    context.wait()
+    frame, parents = panel.table.frame, panel.table.content["parents"]
+    at = frame["region"].tolist().index("outside the atlas")
+    groups = [position for position in range(at) if parents[position] == -1]
+    merged = count_regions(counts.mask, group_regions(counts.atlas, by)).table
+    merged = merged.set_index("region")
+    assert len(groups) == (merged["voxels"].drop("outside the atlas") > 0).sum()
+    for group in groups:
+        parts = frame[[parent == group for parent in parents]]
+        assert parts["voxels"].sum() == frame.loc[group, "voxels"]
+        assert merged.loc[frame.loc[group, "region"], "voxels"] == frame.loc[group, "voxels"]
+        assert frame.loc[group, "patients"] >= parts["patients"].max()
+    assert len(frame) == len(before) + len(groups)
+    row = groups[-1] + 1
+    click_row(panel.table, row)
+    assert context.choices.region == frame.loc[row, "label"]
+    click_row(panel.table, groups[0])
+    assert context.choices.region is None
+    assert by in [value for _, value in panel.by.options]
+    assert "gyrus" not in [value for _, value in panel.by.options]  # no region has one
 
 
 def test_a_probabilistic_atlas_shows_what_is_expected(likely: AppContext) -> None:
@@ -70,8 +140,8 @@ def test_a_probabilistic_atlas_shows_what_is_expected(likely: AppContext) -> Non
     assert counts.probabilistic
     frame = panel.table.frame.set_index("region")
     assert titles(panel.table) == [
-        "Region", "Label", "Voxels", "Expected (mL)", "Exp. % of map", "Exp. % of region",
-        "Max. prob.",
+        "Region", "Patients", "≥ 10 % of it", "Most at a voxel", "Mean load %", "Expected (mL)",
+        "Exp. % of map", "Exp. % of region", "Max. prob.", "Voxels", "Label",
     ]  # fmt: skip
     assert set(frame.index) == {"ramp", "rest", "outside the atlas"}
     assert "1 region without overlap omitted" in panel.remark.value

@@ -11,7 +11,6 @@ import pandas as pd
 
 from ...cohort.participants import Units
 from ...core.formats import PERCENT, VOLUME
-from ...regions.load import LesionLoad, lesion_load
 from ..app_context import AppContext
 from ..cache import Cache
 from ..controls import card, heading, note, set_text
@@ -55,7 +54,7 @@ class PatientsAtVoxelPanel:
         self._shown_for: tuple[Any, ...] = ()
         self._name = ""  # of the cohort that `here` is of
         self._is_naming = False
-        self._tables, self._measured = Cache(2), Cache(2)
+        self._tables = Cache(2)
         self._finder = context.worker(self._failed)
         self.widget = self._lay_out()
         self._follow()
@@ -131,7 +130,7 @@ class PatientsAtVoxelPanel:
         if is_region:
             current: tuple[Any, ...] = (name, choices.loaded_atlas, choices.region)
             find = partial(self._find_in_region, *current)
-            if current[:2] not in self._measured:
+            if not self._context.session.has_load(*current[:2]):
                 set_text(self.caption, "Measuring lesion load ...")
         else:
             current = (name, choices.mm)
@@ -167,14 +166,7 @@ class PatientsAtVoxelPanel:
         return find_patients_at(self._context.session.load(name), self._table_of(name), mm)
 
     def _find_in_region(self, name: str, atlas_name: str, label: int) -> PatientsAtVoxel:
-        session = self._context.session
-
-        def measure() -> LesionLoad:
-            atlas = session.atlas(atlas_name)
-            assert atlas is not None
-            return lesion_load(session.load(name), atlas)
-
-        load = self._measured.get((name, atlas_name), measure)
+        load = self._context.session.region_load(name, atlas_name)
         return find_in_region(load, self._table_of(name), label)
 
     def _table_of(self, name: str) -> pd.DataFrame:

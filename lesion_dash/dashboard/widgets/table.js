@@ -119,9 +119,9 @@ function remember(name, state) {
 
 function render({ model, el }) {
   const options = model.get("options");
-  const first = { order: options.order, search: "", size: options.rows, hidden: [] };
+  const first = { order: options.order, search: "", size: options.rows, hidden: null };
   const state = { ...first, ...recall(options.name) };
-  let content, selected, texts = [], page = 0, order = [], current = null;
+  let content, selected, texts = [], page = 0, order = [], pinned = [], current = null;
   const open = new Set(); // positions of rows that are unfolded
 
   const search = make("input", {
@@ -131,8 +131,8 @@ function render({ model, el }) {
   const size = make("select", { "aria-label": `Rows of ${options.label} on a page` });
   const info = make("span", { role: "status", className: "ld-table-info" });
   const pages = make("nav", { "aria-label": `Pages of ${options.label}` });
-  const head = make("thead"), body = make("tbody"), foot = make("tfoot");
-  const table = make("table", { "aria-label": options.label }, head, body, foot);
+  const head = make("thead"), body = make("tbody"), top = make("tbody", { className: "ld-table-pinned" });
+  const table = make("table", { "aria-label": options.label }, head, top, body);
   const scroller = make("div", { className: "ld-table-scroller" }, table);
   const hint = make("div", { className: "ld-table-hint", textContent: "More columns: scroll the table sideways →" });
   const keys = "Arrow keys move from row to row, Enter chooses.";
@@ -147,16 +147,19 @@ function render({ model, el }) {
   // The pager stays where it is on a last page of few rows.
   scroller.style.setProperty("--ld-rows", options.rows);
 
-  const shownColumns = () => {
-    const isShown = (column, at) => !at || !state.hidden.includes(column.key);
-    return content.columns.filter(isShown);
-  };
+  // Until the reader chooses columns, those are hidden that few ask for.
+  const hiddenKeys = () => state.hidden
+    ?? content.columns.filter(({ isOptional }) => isOptional).map(({ key }) => key);
+  const isShown = (column, at) => !at || !hiddenKeys().includes(column.key);
+  const shownColumns = () => content.columns.filter(isShown);
   const textOf = (column, row) => {
     const value = column.cells[row];
     return column.format ? format(value, column.format) : value ?? "";
   };
+  // Words are found in hidden columns as well: "parietal" finds A39rv_L by its lobe.
   const searched = (row) => (texts[row] ??= plain(
-    shownColumns().map((column) => textOf(column, row)).join("\n"),
+    content.columns.filter((column, at) => !column.format || isShown(column, at))
+      .map((column) => textOf(column, row)).join("\n"),
   ));
 
   function keep(change) {
@@ -180,26 +183,32 @@ function render({ model, el }) {
   function sortRows() {
     const column = content.columns.find(({ key }) => key === state.order?.key);
     const words = plain(state.search).split(/\s+/).filter(Boolean);
+    const first = content.count - content.pinned, { parents } = content;
     order = arrange({
-      rows: Array.from({ length: content.count - content.pinned }, (_, row) => row),
-      parents: content.parents,
+      rows: Array.from({ length: first }, (_, row) => row),
+      parents,
       fits: (row) => words.every((word) => searched(row).includes(word)),
       compare: column && comparer(column.cells, Boolean(column.format), state.order.isDown),
       isOpen: (row) => words.length > 0 || open.has(row),
+    });
+    pinned = arrange({
+      rows: Array.from({ length: content.pinned }, (_, at) => first + at),
+      parents,
+      fits: () => true,
+      isOpen: (row) => open.has(row),
     });
   }
 
   const lastPage = () => Math.max(Math.ceil(order.length / (state.size || Infinity)) - 1, 0);
 
   function draw() {
-    const hadFocus = body.contains(document.activeElement) || foot.contains(document.activeElement);
+    const hadFocus = [...table.tBodies].some((part) => part.contains(document.activeElement));
     page = Math.min(page, lastPage());
     const start = page * (state.size || 0), end = state.size ? start + state.size : order.length;
     const columns = shownColumns();
     drawHead(columns);
-    const pinned = Array.from({ length: content.pinned }, (_, at) => content.count - content.pinned + at);
     body.replaceChildren(...order.slice(start, end).map((entry) => makeRow(columns, ...entry)));
-    foot.replaceChildren(...pinned.map((row) => makeRow(columns, row, 1, 0)));
+    top.replaceChildren(...pinned.map((entry) => makeRow(columns, ...entry)));
     if (!order.length && !content.pinned) body.append(makeEmpty(columns.length));
     drawFoot(start, Math.min(end, order.length));
     mark();
@@ -310,9 +319,9 @@ function render({ model, el }) {
   function listColumns() {
     const legend = make("legend", { textContent: `Columns of ${options.label}` });
     const boxes = content.columns.map(({ key, title }, at) => {
-      const box = make("input", { type: "checkbox", checked: !at || !state.hidden.includes(key), disabled: !at });
+      const box = make("input", { type: "checkbox", checked: isShown({ key }, at), disabled: !at });
       box.addEventListener("change", () => {
-        const others = state.hidden.filter((other) => other !== key);
+        const others = hiddenKeys().filter((other) => other !== key);
         keep({ hidden: box.checked ? others : [...others, key] });
         texts = [];
         sortRows();
@@ -422,7 +431,7 @@ function render({ model, el }) {
     draw();
   });
   head.addEventListener("keydown", headPressed);
-  for (const part of [body, foot]) {
+  for (const part of [top, body]) {
     part.addEventListener("click", clicked);
     if (options.canChoose) part.addEventListener("keydown", pressed);
   }

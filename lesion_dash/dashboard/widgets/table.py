@@ -36,6 +36,8 @@ class Column:
         What the numbers are, said of the heading.
     wraps : bool
         Whether a long text is broken into lines.
+    is_optional : bool
+        Whether it is shown only where the reader asks for it; it is searched in any case.
     """
 
     key: str
@@ -44,6 +46,7 @@ class Column:
     scale: float = 1.0
     help: str = ""
     wraps: bool = False
+    is_optional: bool = False
 
     def cells(self, frame: pd.DataFrame) -> list[Any]:
         """Its numbers or texts, None where a value is missing."""
@@ -138,7 +141,7 @@ class Table(anywidget.AnyWidget):
         selected : int, optional
             Position of the row that is highlighted, without telling anybody.
         pinned : int
-            So many of the last rows stay below all others on every page, and are not counted.
+            So many of the last rows stand above all others on every page, and are not counted.
         parents : sequence of int or None, optional
             For each row the position of the row that it is a part of, and that unfolds into it.
         """
@@ -165,6 +168,7 @@ class Table(anywidget.AnyWidget):
                 "format": column.format and asdict(column.format),
                 "help": column.help,
                 "wraps": column.wraps,
+                "isOptional": column.is_optional,
                 "cells": column.cells(self.frame),
             }
             for column in self.columns
