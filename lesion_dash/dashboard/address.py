@@ -28,6 +28,7 @@ _NAMES = {
     "k": "min_patients",
     "map": "map_key",
     "atlas": "atlas",
+    "names": "atlas_sides",
     "figure": "figure",
     "view": "view",
     "plane": "plane",

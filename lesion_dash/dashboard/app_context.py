@@ -121,6 +121,15 @@ class AppContext:
         else:
             self.choices.set_trait(f"folder_{side}", folder)
 
+    def choose_sides(self, atlas_name: str, sides: str) -> None:
+        """Use the names of an atlas in another way, and read it again where it is shown."""
+        if sides == self.session.sides_of(atlas_name):
+            return
+        self.session.choose_sides(atlas_name, sides)
+        if self.choices.atlas == atlas_name:
+            self.choices.atlas = ""
+            self.choices.atlas = atlas_name
+
     def read_again(self) -> None:
         """Read what is chosen and not there yet, such as other files of a folder that is shown."""
         if not self.loading.running:

@@ -206,7 +206,10 @@ class Code:
         if not name:
             return {}
         image, table = self.session.root.atlas_files(name)
-        return {"atlas": self._path(image), "labels": table and self._path(table)}
+        files = {"atlas": self._path(image), "labels": table and self._path(table)}
+        sides = self.session.sides_of(name)
+        chosen = {"accept_swapped": sides == "accepted", "mirror_atlas": sides == "mirrored"}
+        return files | {option: True for option, is_chosen in chosen.items() if is_chosen}
 
     def _path(self, path: Path) -> str:
         """A path from the folder that holds the data root: nothing of the computer is told.

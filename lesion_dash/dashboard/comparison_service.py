@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas.atlas import OUTSIDE
+from ..atlas.places import name_place
 from ..images.maps import nifti_bytes
 from ..plotting.figures import ML, nice_ceiling
 from ..regions.differences import RegionDifferences, region_differences
@@ -109,7 +109,7 @@ class PlaceOfTwo:
     Parameters
     ----------
     region : str
-        Empty where there is no atlas or no region.
+        What the place is called in the atlas; empty without one.
     a, b : Side
     min_patients : int
     """
@@ -187,8 +187,7 @@ class ComparisonService:
             )
         )
         known = self._session.atlas(atlas)
-        region = known.region_at(mm) if known is not None else OUTSIDE
-        return PlaceOfTwo("" if region == OUTSIDE else region, a, b, request.min_patients)
+        return PlaceOfTwo(name_place(known, mm).words, a, b, request.min_patients)
 
     def regions(self, request: PairRequest, atlas: str) -> RegionDifferences | None:
         """A minus B in each region, as `region_differences` has it; None without an atlas."""
@@ -201,7 +200,7 @@ class ComparisonService:
             a, b = (self._session.load(name) for name in names)
             return region_differences(a, b, known, 1)
 
-        differences = self._regions.get((*names, atlas), subtract)
+        differences = self._regions.get((*names, atlas, self._session.sides_of(atlas)), subtract)
         return replace(differences, min_patients=request.min_patients)
 
     def file_bytes(self, request: PairRequest, name: str) -> bytes:

@@ -13,7 +13,7 @@ from ..plotting.figures import MOSAIC_SLICES
 from .data_root import DataRoot
 from .page_inputs import Values, check_inputs, is_own_file, refuse_own, shown, text_of
 from .places import Mm
-from .state import FIGURES, MAPS, PLANES, REGIONS_BY, SHADES, SIZES, SLICES, VIEWS
+from .state import ATLAS_SIDES, FIGURES, MAPS, PLANES, REGIONS_BY, SHADES, SIZES, SLICES, VIEWS
 
 _MOST_CONDITIONS = 50
 _MOST_PATIENTS = 1_000_000
@@ -37,6 +37,8 @@ class PageState:
     min_patients : int or None
     atlas : str or None
         Empty for none.
+    atlas_sides : str
+        One of `ATLAS_SIDES`.
     map_key : str or None
         One of `MAPS`.
     figure : str
@@ -70,6 +72,7 @@ class PageState:
     files_b: str = ""
     min_patients: int | None = None
     atlas: str | None = None
+    atlas_sides: str = ""
     map_key: str | None = None
     figure: str = "slices"
     view: str = "interactive"
@@ -102,7 +105,7 @@ def without_own(state: PageState) -> PageState:
     elif is_own_file(state.folder_b):
         changes |= dict.fromkeys(("folder_b", "where_b", "files_b", "map_key"))
     if is_own_file(state.atlas):
-        changes |= dict.fromkeys(("atlas", "region"))
+        changes |= dict.fromkeys(("atlas", "atlas_sides", "region"))
     if is_own_file(state.patient) or "folder_a" in changes:
         changes |= {"patient": None}
     usual = PageState()
@@ -252,6 +255,7 @@ _CHECKS: dict[str, Callable[[StateValidator, object], object]] = {
     "files_b": _files,
     "min_patients": _patients,
     "atlas": _atlas,
+    "atlas_sides": lambda _, value: _one_of(value, ATLAS_SIDES, "use of names"),
     "map_key": lambda _, value: _one_of(value, tuple(MAPS), "map"),
     "figure": lambda _, value: _one_of(value, tuple(FIGURES), "figure"),
     "view": lambda _, value: _one_of(value, tuple(VIEWS), "view"),

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..atlas.atlas import OUTSIDE, Atlas
+from ..atlas.atlas import Atlas
+from ..atlas.doubts import settle_sides
 from ..atlas.grouping import group_regions
 from ..atlas.levels import By, group_names
 from ..atlas.loading import load_atlas
+from ..atlas.places import name_place
 from ..cohort.cohort import Cohort
 from ..cohort.conditions import restrict_cohort
 from ..cohort.dask import scheduler_to_use
@@ -43,6 +45,9 @@ from .state import Selection
 from .widgets.layers import LabelLayer, OverlapLayer, Scale, ValueLayer
 
 PATIENTS_FILE = "patients.csv"
+_FAR = (1e5, 1e5, 1e5)
+"""In mm: outside any atlas."""
+
 _MAX_ORIGINS = 64
 """Parts of folders whose conditions are remembered."""
 
@@ -56,7 +61,7 @@ class Readout:
     mm : tuple of float
         MNI coordinates in mm.
     region : str
-        Name in the atlas, empty where there is no atlas or no region.
+        What the place is called in the atlas, or how far which region is; empty without an atlas.
     patients : int
         Patients of A lesioned there.
     mean_ml, std_ml : float
@@ -93,6 +98,7 @@ class Session:
     _origins: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     _files: dict[str, FileChoice] = field(default_factory=dict)
     _pending: dict[str, SeveralFilesError] = field(default_factory=dict)
+    _sides: dict[str, str] = field(default_factory=dict)
     _atlases: Cache = field(default_factory=lambda: Cache(4))
     _stats: Cache = field(default_factory=lambda: Cache(4))
     _maxima: Cache = field(default_factory=lambda: Cache(32))
@@ -245,11 +251,33 @@ class Session:
         """An atlas of the data root, None for the empty name; see `load_atlas`."""
 
         def read() -> Atlas:
-            atlas = load_atlas(*self.root.atlas_files(name), progress)
-            atlas.region_at((0.0, 0.0, 0.0))  # sorted by voxels here, so that no click waits
+            stored = load_atlas(*self.root.atlas_files(name), progress)
+            sides = self.sides_of(name)
+            atlas = settle_sides(
+                stored, is_mirrored=sides == "mirrored", is_accepted=sides == "accepted"
+            )
+            # Sorted by voxels, and its border found, so that no click waits.
+            for mm in ((0.0, 0.0, 0.0), _FAR):
+                name_place(atlas, mm)
             return atlas
 
         return self._atlases.get(name, read) if name else None
+
+    def sides_of(self, atlas_name: str) -> str:
+        """What was said of an atlas whose names are doubtful, one of `ATLAS_SIDES`."""
+        return self._sides.get(atlas_name, "")
+
+    def choose_sides(self, atlas_name: str, sides: str) -> None:
+        """Say how doubtful names are used; what was worked out with the others is forgotten."""
+        if sides == self.sides_of(atlas_name):
+            return
+        self._sides[atlas_name] = sides
+        for cache in (self._atlases, self._atlas_layers):
+            cache.forget(lambda key: key == atlas_name)
+        for cache in (self._loads, self._involvements):
+            cache.forget(lambda key: key[1] == atlas_name)
+        self._regions.forget(lambda key: key[3] == atlas_name)
+        self._groups.forget(lambda key: key[0].atlas == atlas_name)
 
     def has_atlas(self, name: str) -> bool:
         """Whether an atlas is already read."""
@@ -432,8 +460,7 @@ class Session:
     def readout(self, selection: Selection, mm: Mm) -> Readout:
         """What is known of a place: region, patients, their mean volume and its SD."""
         atlas = self.atlas(selection.atlas)
-        region_there = atlas.region_at(mm) if atlas is not None else OUTSIDE
-        region = "" if region_there == OUTSIDE else region_there
+        region = name_place(atlas, mm).words
         if not selection.cohort_a:
             return Readout(mm, region, 0, float("nan"), float("nan"), None)
         n, mean, std = self._values_at(selection.cohort_a, mm)

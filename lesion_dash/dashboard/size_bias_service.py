@@ -147,9 +147,8 @@ class SizeBiasService:
         self, request: SizeBiasRequest, permutations: VolumePermutations, atlas: str
     ) -> SizeClusters:
         """Where the corrected p of a test is small, as `find_size_clusters` has it."""
-        return self._clusters.get(
-            (request, atlas), lambda: self._find_clusters(request, permutations, atlas)
-        )
+        key = (request, atlas, self._session.sides_of(atlas))
+        return self._clusters.get(key, lambda: self._find_clusters(request, permutations, atlas))
 
     def p_layer(self, request: SizeBiasRequest) -> ValueLayer | None:
         """The corrected p, None where it was not worked out; the uncorrected is never a map."""

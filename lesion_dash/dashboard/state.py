@@ -35,6 +35,9 @@ SIZES = {"panel": "As shown", "85": "85 mm wide", "180": "180 mm wide"}
 """Width of a figure: one column of a journal, and two."""
 
 
+ATLAS_SIDES = ("", "accepted", "mirrored")
+"""Of an atlas whose names are doubtful: nothing said, used as they are, or the atlas mirrored."""
+
 REGIONS_BY = {
     "": "Each on its own",
     "lobe": "By lobe",
@@ -84,6 +87,7 @@ class Choices(t.HasTraits):
     min_patients = t.Int(MIN_PATIENTS, help="least number of patients at a voxel")
     most_patients = t.Int(MIN_PATIENTS, help="largest number of patients at any voxel of A")
     atlas = t.Unicode("", help="atlas to load")
+    atlas_sides = t.Enum(ATLAS_SIDES, default_value="", help="how its doubtful names are used")
     loaded_atlas = t.Unicode("", help="atlas that is loaded")
     map_key = t.Enum(list(MAPS), default_value="n")
     view = t.Enum(list(VIEWS), default_value="interactive", help="what the large panel shows")

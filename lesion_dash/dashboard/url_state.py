@@ -21,7 +21,7 @@ from .widgets.navigation import Navigation
 from .widgets.session_menu import SessionMenu
 
 _OF_COHORTS = ("folder_a", "folder_b", "where_a", "where_b", "files_a", "files_b")
-_KEPT = (*_OF_COHORTS, "min_patients", "atlas", "map_key")
+_KEPT = (*_OF_COHORTS, "min_patients", "atlas", "atlas_sides", "map_key")
 _OF_FIGURE = ("figure", "view", "plane", "slices", "figure_shade", "figure_size", "regions_by")
 _LOOKS = (*_OF_FIGURE, "radiological", "mm", "patient", "region")
 _OF_FOLDERS = (
@@ -120,6 +120,8 @@ class UrlState:
         for folder, files in ((state.folder_b, state.files_b), (state.folder_a, state.files_a)):
             if folder:
                 session.choose_files(folder, FileChoice.parse(files))
+        if atlas:
+            self._context.choose_sides(atlas, state.atlas_sides)
         with choices.hold_trait_notifications():
             if state.folder_a is not None:
                 choices.folder_a, choices.folder_b = state.folder_a, state.folder_b

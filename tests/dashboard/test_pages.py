@@ -56,9 +56,11 @@ def test_row_moves_the_crosshair(opened: Opened, context: AppContext) -> None:
     brain, panel = BrainPanel(context), opened(RegionsPanel)
     click_row(panel.table, 0)
     counts = context.session.regions(context.choices.selection)
-    assert context.choices.mm == peak_mm(counts, counts.rows[0], [context.session.load("cohort_a")])
+    first = next(row for row in counts.rows if row.label == context.choices.region)
+    assert first.region == panel.table.frame["region"][0]
+    assert context.choices.mm == peak_mm(counts, first, [context.session.load("cohort_a")])
     assert tuple(brain.viewer.mm) == context.choices.mm
-    assert counts.rows[0].region in brain.readout.value
+    assert first.region in brain.readout.value
     choose(context, min_patients=context.choices.most_patients)
     counts = context.session.regions(context.choices.selection)
     assert counts.rows[-1].voxels == 0  # the row of what lies outside is always shown
@@ -250,8 +252,9 @@ def test_readout_reads_as_one_line() -> None:
 
     text = shown("A44d_L", 7, 34.24, 12.05, None)
     assert "MNI −30, 12.4, 6</b> · A44d_L · 7 patients · mean 34.2 ± 12.1 mL" in text
-    assert "outside the atlas" in shown("", 7, 2.0, 0.0, None)
-    assert "atlas" not in shown("", 7, 2.0, 0.0, None, has_atlas=False)
+    outside = "outside the atlas, 3.0 mm from IFJ_R"
+    assert f" · {outside} · " in shown(outside, 7, 2.0, 0.0, None)
+    assert "· 7 patients" in shown("", 7, 2.0, 0.0, None).replace("6</b> ", "")
     few = shown(HOSTILE, 1, 2.0, 0.0, 3, 4.5, 0.25)
     assert "A 1 patient, B 3 (fewer than 5 in A and B) · " in few
     assert "· A volume 2.0 mL, B mean 4.5 ± 0.3 mL</div>" in few

@@ -13,12 +13,15 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from visitor import choose, click_row, new_context, styles, titles
+from visitor import arrive, choose, click_row, new_context, open_app, styles, titles
 
 from lesion_dash.atlas.grouping import group_regions
 from lesion_dash.atlas.levels import By
 from lesion_dash.cohort.cohort import Cohort
+from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.app_context import AppContext
+from lesion_dash.dashboard.code import Code
+from lesion_dash.dashboard.pages.atlas_names import AtlasNames
 from lesion_dash.dashboard.pages.regions import RegionsPanel
 from lesion_dash.dashboard.state import Selection
 from lesion_dash.regions.counts import RegionCounts, count_regions
@@ -91,7 +94,7 @@ def test_what_lies_outside_is_parted_by_distance(context: AppContext) -> None:
 
 
 def test_regions_with_most_patients_come_first(context: AppContext) -> None:
-    panel, counts = open_panel(context)
+    panel, _ = open_panel(context)
     frame = panel.table.frame
     regions = frame[: frame["region"].tolist().index("outside the atlas")]
     assert regions["patients"].is_monotonic_decreasing
@@ -165,7 +168,9 @@ def test_all_files_are_saved_with_a_probabilistic_atlas(likely: AppContext, tmp_
     assert set(table["label"].dropna()) == {1, 2, 3}
 
 
-def test_a_swapped_atlas_is_told_in_red(sample_data: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def swapped(sample_data: Path, tmp_path: Path) -> App:
+    """A dashboard on an atlas whose table calls right what is left."""
     root = tmp_path / "root"
     shutil.copytree(sample_data / "cohort_a", root / "cohort_a")
     shutil.copytree(sample_data / "atlas", root / "atlas")
@@ -173,12 +178,61 @@ def test_a_swapped_atlas_is_told_in_red(sample_data: Path, tmp_path: Path) -> No
     swap = {" L,": " R,", " R,": " L,"}
     rows = table.read_text().splitlines()
     table.write_text("\n".join(re.sub(" [LR],", lambda m: swap[m.group()], row) for row in rows))
-    context = new_context(root)
+    return open_app(root)
+
+
+def test_a_swapped_atlas_is_told_in_red(swapped: App) -> None:
+    context = swapped.context
     panel = RegionsPanel(context)
     context.open_first()
     context.wait()
     assert "left and right are swapped" in panel.remark.value
     assert "ld-alarm" in styles(panel.remark)
+    assert panel.table.frame["region"].str.contains("side doubtful").any()
+
+
+def test_doubtful_names_are_marked_until_somebody_decides(swapped: App, tmp_path: Path) -> None:
+    context = swapped.context
+    panel, names = RegionsPanel(context), AtlasNames(context)
+    context.open_first()
+    context.wait()
+
+    def offered() -> set[str]:
+        return {
+            button.description
+            for button in names.buttons.values()
+            if "ld-hidden" not in styles(button)
+        }
+
+    def regions() -> pd.Series:
+        return panel.table.frame["region"]
+
+    def decide(words: str) -> None:
+        names.buttons[words].click()
+        context.wait()
+
+    left, right = "Synthetic insula L", "Synthetic insula R"  # the lesions are on the left
+    assert offered() == {"Use anyway", "Mirror the atlas"}
+    assert "ld-alarm" in styles(names.text)
+    assert f"{right} (side doubtful)" in set(regions())
+    decide("accepted")
+    assert offered() == {"Undo"}
+    assert right in set(regions())
+    assert not regions().str.contains("doubtful").any()
+    place = context.export(tmp_path / "results")
+    assert json.loads((place / "provenance.json").read_text())["parameters"]["accept_swapped"]
+    assert "--accept-swapped" in Code(context.session).topography(context.choices.selection)[1]
+    link = swapped.url_state.bar.text
+    assert "names=accepted" in link
+    decide("mirrored")
+    assert left in set(regions())
+    assert right not in set(regions())
+    assert "--mirror-atlas" in Code(context.session).topography(context.choices.selection)[1]
+    decide("")
+    assert f"{right} (side doubtful)" in set(regions())
+    arrive(swapped, link)
+    assert context.session.sides_of("synthetic_atlas") == "accepted"
+    assert right in set(regions())
 
 
 @pytest.fixture

@@ -139,8 +139,7 @@ class BrainPanel:
         else:
             choices = self._context.choices
             grid = self._context.session.load(choices.cohort_a).grid
-            has_atlas = bool(choices.loaded_atlas)
-            text = readout_html(readout, choices.min_patients, grid, has_atlas)
+            text = readout_html(readout, choices.min_patients, grid)
         self.readout.value = text
 
     def _layer(self) -> Layer | None:
@@ -148,11 +147,9 @@ class BrainPanel:
         return self._context.session.layer(selection) if selection.cohort_a else None
 
 
-def readout_html(
-    readout: Readout, min_patients: int, grid: Grid = MNI_2MM, has_atlas: bool = True
-) -> str:
+def readout_html(readout: Readout, min_patients: int, grid: Grid = MNI_2MM) -> str:
     """One line on a place: coordinates, region, patients, and their volumes in mL."""
-    region = [html.escape(readout.region) or "outside the atlas"] if has_atlas else []
+    region = [html.escape(readout.region)] if readout.region else []
     parts = [f"<b>{place_words(readout.mm, grid)}</b>", *region, _count(readout, min_patients)]
     parts += filter(None, [_volumes(readout)])
     return f'<div aria-live="polite">{" · ".join(parts)}</div>'

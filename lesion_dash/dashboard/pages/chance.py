@@ -8,7 +8,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ...atlas.atlas import OUTSIDE
+from ...atlas.places import name_place
 from ...core.formats import VOLUME
 from ...plotting.figures import ML, figure_bytes
 from ...stats.size_bias import VolumePermutations
@@ -275,10 +275,8 @@ class SizeBiasPage:
         else:
             self.p.place(mm, _ASK)
         atlas = self.context.session.atlas(choices.loaded_atlas)
-        region = atlas.region_at(mm) if atlas is not None else OUTSIDE
-        place = place_words(mm, contrasts.means.grid)
-        where = place if region == OUTSIDE else f"{place} · {region}"
-        self.place.show(where, place_html(contrasts, self.permuted, mm))
+        words = [place_words(mm, contrasts.means.grid), name_place(atlas, mm).words]
+        self.place.show(" · ".join(filter(None, words)), place_html(contrasts, self.permuted, mm))
 
     def _save_file(self, name: str) -> None:
         request = self._request_now()

@@ -20,6 +20,7 @@ from ..save_field import SaveField
 from ..session import PATIENTS_FILE
 from ..state import MAPS
 from ..tasks import FRAME, Debounce
+from .atlas_names import AtlasNames
 from .file_choice import FileChoicePanel
 from .filters import FilterPanel
 from .loading import LoadingLine
@@ -111,7 +112,7 @@ class ChoicesPanel:
             self.reading.widget,
             labelled("Minimum lesion overlap (k)", self.min_patients, self.bound, self.coverage),
             labelled("Map", self.map_key, self.overlap_hint),
-            labelled("Atlas", self.atlas),
+            labelled("Atlas", self.atlas, AtlasNames(self._context).widget),
             labelled("Save", self.file, self.file_name, self._buttons(), *self._export()),
             name="choices",
         )

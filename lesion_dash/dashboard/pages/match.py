@@ -7,6 +7,7 @@ import math
 
 import ipywidgets as widgets
 
+from ...atlas.places import name_place
 from ...core.formats import VALUE
 from ...plotting.figures import Layer
 from ...regions.overlap_scores import ComponentOverlap
@@ -92,5 +93,5 @@ def place_html(answer: AssignmentResult, mm: Mm) -> str:
         parts.append(f"{number} {unit}" if unit else f"value {number}")
     part = answer.component_at(mm)
     parts.append("no component" if part is None else f"component {part.number}")
-    parts.append(html.escape(answer.atlas.region_at(mm)))
+    parts.append(html.escape(name_place(answer.atlas, mm).words))
     return f'<div aria-live="polite">{" · ".join(parts)}</div>'

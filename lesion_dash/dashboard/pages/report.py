@@ -77,7 +77,8 @@ class ReportPanel:
         if not now.cohort_a:
             return None
         title = str(self.title.value)[:_LONGEST_TITLE]
-        return ReportChoice(now.cohort_a, now.cohort_b, now.min_patients, now.atlas, title)
+        sides = self._context.session.sides_of(now.atlas)
+        return ReportChoice(now.cohort_a, now.cohort_b, now.min_patients, now.atlas, title, sides)
 
     @property
     def report(self) -> Report | None:
