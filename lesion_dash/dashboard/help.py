@@ -46,7 +46,7 @@ HELP: Mapping[str, str] = {
     "Figure": "The same map drawn by nilearn, for a paper or a slide. Click it to enlarge it, to "
     "choose planes, slices, background and size, and to save it as PNG, SVG or PDF.",
     "Regions": "The regions that the voxels with at least k patients lie in, of A and of B where B "
-    "is chosen, whichever map is shown; those with most patients of A first, what lies in no region "
+    "is chosen, whichever map is shown; most patients of A first, what lies in no region "
     "above all, by its distance to the nearest one. “By lobe” and the like put regions under rows "
     "that unfold. Patients: those with any lesioned voxel in the region. "
     "Volume: what region and map share; % of map, % of region: that volume as a share of each; "
