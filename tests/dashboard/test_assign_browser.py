@@ -48,7 +48,7 @@ def page(address: str, shared_page: Callable[..., Any]) -> Any:
     page = shared_page(address)
     page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
     # Folder A is read by then, so that there is a map.
-    page.wait_for_selector(".ld-regions tbody tr:nth-child(5)", timeout=LONG)
+    page.wait_for_selector(".ld-regions tbody:last-child tr:nth-child(5)", timeout=LONG)
     page.get_by_role("tab", name="Regions of a map").click()
     page.wait_for_selector(f"{ROWS}:nth-child(5)", timeout=LONG)
     return page

@@ -31,6 +31,8 @@ from lesion_dash.core.tables import csv_bytes
 from lesion_dash.dashboard.region_patients import peak_mm
 from lesion_dash.images.maps import compressed_with_window, nifti_bytes
 from lesion_dash.regions.counts import count_regions
+from lesion_dash.regions.involvement import region_involvement
+from lesion_dash.regions.load import lesion_load
 from lesion_dash.stats.overlap import overlap
 from lesion_dash.stats.topography import volume_stats
 
@@ -94,11 +96,16 @@ def test_from_folders_to_regions_and_files(dashboard: Any, own_root: Path) -> No
     a, b = (load_cohort(own_root / f"cohort_{side}") for side in "ab")
     both = overlap(a.at_least(7), b.at_least(7)).both
     counts = count_regions(both, load_atlas(own_root / "atlas" / "synthetic_atlas.nii.gz"))
-    first = counts.rows[0]
-    row = page.locator(".ld-regions tbody tr").first
-    wait_for_text(page, ".ld-regions tbody tr", f"{first.voxels:,}")
-    shown = row.locator("td").all_inner_texts()[:3]
-    assert shown == [first.region, str(first.label), f"{first.voxels:,}"]
+    in_map = {row.label: row for row in counts.rows[:-1] if row.voxels}
+    most = next(
+        row for row in region_involvement(lesion_load(a, counts.atlas)).rows if row.label in in_map
+    )
+    first = in_map[most.label]
+    row = page.locator(".ld-regions tbody:last-child tr").first
+    wait_for_text(page, ".ld-regions tbody:last-child tr", f"{most.patients:,}")
+    shown = row.locator("td").all_inner_texts()[:4]
+    counted = [str(most.patients), str(most.max_patients_at_voxel)]
+    assert shown == [first.region, first.lobe, *counted]
     row.click()
     x, y, z = peak = peak_mm(counts, first, [a, b])
     wait_for_text(page, ".ld-readout", f"MNI {x:.0f}, {y:.0f}, {z:.0f}".replace("-", "−"))
@@ -233,13 +240,15 @@ def test_table_is_sorted_and_searched(dashboard: Any) -> None:
     page = dashboard  # the last test on this page, as it leaves the table sorted
     table = page.locator(".ld-regions")
     table.get_by_placeholder("Search").fill("frontal")
-    page.wait_for_function("() => document.querySelectorAll('.ld-regions tbody tr').length === 5")
-    table.get_by_role("button", name="Label").click()
+    page.wait_for_function(
+        "() => document.querySelectorAll('.ld-regions tbody:last-child tr').length === 5"
+    )
+    table.get_by_role("button", name="Most at a voxel").click()
     page.wait_for_function(
         """() => {
-        const cells = [...document.querySelectorAll('.ld-regions tbody td:nth-child(2)')];
-        const labels = cells.map(cell => Number(cell.innerText));
-        return labels.length === 5 && labels.every((label, i) => !i || labels[i - 1] < label);
+        const cells = [...document.querySelectorAll('.ld-regions tbody:last-child td:nth-child(4)')];
+        const counts = cells.map(cell => Number(cell.innerText));
+        return counts.length === 5 && counts.every((count, i) => !i || counts[i - 1] >= count);
         }"""
     )
     slide_to(page, 8)

@@ -49,7 +49,7 @@ ROWS = ".ld-roi-parts tbody tr"
 def page(address: str, shared_page: Callable[..., Any]) -> Any:
     page = shared_page(address)
     page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
-    page.wait_for_selector(".ld-regions tbody tr:nth-child(5)", timeout=LONG)
+    page.wait_for_selector(".ld-regions tbody:last-child tr:nth-child(5)", timeout=LONG)
     return page
 
 

@@ -301,7 +301,7 @@ def test_the_last_row_stays_on_every_page_and_is_not_counted(shown: Shown) -> No
     frame = regions(20)
     frame.loc[20] = [OUTSIDE, 9999, 80000.0, None]
     shown.show(frame, pinned=1)
-    foot = shown.page.locator("tfoot")
+    foot = shown.page.locator(".ld-table-pinned")
     heading(shown, "Voxels").click()
     shown.page.get_by_role("searchbox").fill("region_1")
     assert OUTSIDE in foot.inner_text()

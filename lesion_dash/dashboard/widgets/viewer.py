@@ -45,6 +45,10 @@ class LayerData(widgets.Widget):  # type: ignore[misc]
     content = t.Bytes().tag(sync=True)
 
 
+_HEIGHT = "545px"
+"""Room for bars, stage and scale before the script is there, so that nothing below moves."""
+
+
 class Viewer(anywidget.AnyWidget):
     """Planes of the brain, a 3-D view and a mosaic, with a crosshair.
 
@@ -83,7 +87,7 @@ class Viewer(anywidget.AnyWidget):
     """Names of the traits that a page may set."""
 
     def __init__(self, on_move: Callable[[Mm], None] | None = None) -> None:
-        super().__init__()
+        super().__init__(layout=widgets.Layout(min_height=_HEIGHT))
         self._on_move = on_move
         self.frame = Frame.around(MNI_2MM)
         self._template: ScanLayer | None = None
