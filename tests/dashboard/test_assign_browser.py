@@ -67,7 +67,7 @@ def test_nothing_is_cut_off(page: Any) -> None:
             # A name is broken after an underscore, never inside a word.
             cell = page.locator(f".ld-{part} tbody td:has(wbr)").first
             assert LONG_NAME in cell.inner_text()
-        assert page.locator(ROWS).nth(2).bounding_box()["y"] < height
+        assert page.locator(".ld-best tbody tr").nth(1).bounding_box()["y"] < height
 
 
 def test_from_a_threshold_to_a_region_on_the_brain(page: Any, root: Path) -> None:
@@ -94,7 +94,7 @@ def test_from_a_threshold_to_a_region_on_the_brain(page: Any, root: Path) -> Non
     assert row.locator("td").nth(2).inner_text() == second.region
     row.click()
     wait_for_text(page, ".ld-match .ld-readout", second.region)
-    wait_for_text(page, ".ld-match .ld-legend", f"contour of {second.region}")
+    wait_for_text(page, ".ld-match .ld-viewer-legend", f"contour of {second.region}")
     press = page.locator(".ld-matches").get_by_role("button", name="CSV").click
     assert download(page, press) == ("assignment.csv", csv_bytes(expected.table))
     # A file with a hostile name is assigned as well.

@@ -49,8 +49,10 @@ HEADER_IS_WHOLE = """() => {
   const isSeen = (part) => part.checkVisibility() && part.getBoundingClientRect().width > 1;
   const all = document.querySelectorAll(".ld-header :is(h1, .ld-root, button)");
   const parts = [...all].filter(isSeen);
-  const boxes = parts.map((part) => part.getBoundingClientRect()).sort((a, b) => a.left - b.left);
-  const apart = boxes.every((box, i) => !i || boxes[i - 1].right <= box.left);
+  const boxes = parts.map((part) => part.getBoundingClientRect());
+  const meet = (a, b) => a.left < b.right - 1 && b.left < a.right - 1
+    && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+  const apart = !boxes.some((box, i) => boxes.slice(i + 1).some((other) => meet(box, other)));
   const whole = parts.every((part) => part.parentElement.getBoundingClientRect().right >=
                                       part.getBoundingClientRect().right - 1);
   return parts.length > 4 && apart && whole;
@@ -90,7 +92,7 @@ def test_from_folders_to_regions_and_files(dashboard: Any, own_root: Path) -> No
     page = dashboard
     choose(page, "Folder B", "cohort_b")
     page.get_by_text("Overlap of A and B", exact=True).click(timeout=LONG)
-    page.wait_for_selector(".ld-legend")
+    page.wait_for_selector(".ld-viewer-legend")
     slide_to(page, 7)
     page.get_by_text("≥ 7 patients of A and of B").wait_for(timeout=LONG)
     a, b = (load_cohort(own_root / f"cohort_{side}") for side in "ab")
@@ -170,7 +172,7 @@ def test_nothing_is_cut_off_on_any_page(dashboard: Any) -> None:
     open_tab(page, "Maps")
     for width, height in ((853, 640), *SIZES):
         resize(page, width, height)
-        brain = page.locator(".ld-view .ld-brain-stage").bounding_box()
+        brain = page.locator(".ld-view .ld-viewer-stage").bounding_box()
         assert brain["height"] >= 400, width
         assert brain["y"] + brain["height"] <= height, width  # to be seen without scrolling
         view = page.locator(".ld-view").bounding_box()

@@ -128,7 +128,7 @@ def test_a_filter_and_a_split_are_the_librarys(page: Any, own_root: Path) -> Non
     page.get_by_label("Column to split by").select_option("sex")
     page.get_by_title("Show the parts as A and B").press("Enter")
     wait_for_count("B", "20 of 40 patients: sex = M")
-    page.wait_for_selector(".ld-legend", timeout=LONG)
+    page.wait_for_selector(".ld-viewer-legend", timeout=LONG)
     conditions = [parse_conditions([f"sex={sex}"]) for sex in "FM"]
     parts = [load_cohort(own_root / "cohort_a", where=where) for where in conditions]
     k = min(5, int(parts[0].counts.max()))

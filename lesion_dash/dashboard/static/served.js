@@ -15,9 +15,12 @@ async function fetched() {
 }
 
 // A widget without a script would hold back what the kernel says to all others.
-function tell({ el }) {
+function tell({ model, el }) {
   el.textContent = MISSING;
   Object.assign(el.style, { background: "Canvas", color: "CanvasText", padding: "8px" });
+  if (model.get("painted") !== false) return;
+  model.set("painted", true); // what waits for the brain need wait no longer
+  model.save_changes();
 }
 
 export default await fetched();
