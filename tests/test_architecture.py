@@ -27,8 +27,6 @@ KEPT_TO = {
     "ipywidgets": {"dashboard"},
     "traitlets": {"dashboard", "server"},
     "anywidget": {"dashboard"},
-    "ipyniivue": {"dashboard"},
-    "itables": {"dashboard"},
     "IPython": {"dashboard"},
     "voila": {"server"},
     "tornado": {"server"},
@@ -43,9 +41,10 @@ KEPT_TO = {
 OPENERS = {
     "__init__.py", "analyses/console.py", "analyses/registration.py", "cli.py", "cohort/loading.py",
     "core/memory.py", "dashboard/controls.py", "dashboard/scripts.py",
-    "images/template.py", "report/page.py", "scans/registration/deformable.py",
+    "dashboard/widgets/assets.py", "images/template.py", "report/page.py",
+    "scans/registration/deformable.py",
     "scans/registration/process.py", "server/access.py",
-    "server/landlock.py", "server/served_folder.py",
+    "server/landlock.py",
 }  # fmt: skip
 OPENING = {
     "open", "read_text", "read_bytes", "from_filename", "ReadImage", "memmap", "fromfile",

@@ -125,8 +125,8 @@ def test_stats_of_some_patients_are_the_librarys_and_name_the_others(study, out,
     used = [f"sub-{number:03}" for number in (4, 6, 8, 10)]
     assert table[table["status"] == "used"].index.tolist() == used
     reasons = table["reason"]
-    assert reasons["sub-001"] == "left out, not met: age >= 50; left out, not met: sex = F"
-    assert reasons["sub-002"] == "left out, value missing: age >= 50"
+    assert reasons["sub-001"] == "excluded, not met: age >= 50; excluded, not met: sex = F"
+    assert reasons["sub-002"] == "excluded, value missing: age >= 50"
     shown = capsys.readouterr()
     assert "note: sex = F: 6 of 12 patients excluded" in shown.err
     assert "8 of 12 patients excluded in all" in shown.err
@@ -142,7 +142,7 @@ def test_stats_of_some_patients_are_the_librarys_and_name_the_others(study, out,
         "file": "sub-000_lesion.nii.gz",
         "sha256": None,
         "status": "skipped",
-        "reason": "left out, not met: age >= 50",
+        "reason": "excluded, not met: age >= 50",
     }
     assert "reason" not in source["files"][4]
 
@@ -166,7 +166,7 @@ def test_masks_behind_a_url_are_restricted_alike(study):
     ("condition", "problem"),
     [
         ("sexe=F", "has no column 'sexe'; did you mean sex?"),
-        ("age>=200", "nobody is left: no patient of 12 meets age >= 200; age runs from 40 to 84"),
+        ("age>=200", "no patient matches: none of 12 meets age >= 200; age runs from 40 to 84"),
         ("age", "age: is not a condition; write"),
     ],
 )
@@ -354,7 +354,7 @@ def test_coverage_is_the_librarys(study, out, capsys):
     assert counts["brain_voxels"] == expected.brain_voxels
     assert counts["conventions"]["10 % of patients"] == 2
     shown = capsys.readouterr().out
-    assert f"a: 12 patients, at most {expected.max_overlap} share a voxel" in shown
+    assert f"a: 12 patients, maximum overlap {expected.max_overlap}" in shown
     assert f"\n{expected.at(3).sentence}\n" in shown
     assert "  10 patients (Weaver et al. 2019, figure 3" in shown
 

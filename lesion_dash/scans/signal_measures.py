@@ -435,7 +435,7 @@ def source_of(given: Any, image: Map | Mask) -> dict[str, str]:
 def native_notes(notes: tuple[str, ...]) -> list[str]:
     """What is unusual about an image, as far as it matters for one in its native space."""
     return [
-        type(note)(note.replace("treated as background", "left out"))
+        type(note)(note.replace("treated as background", "excluded"))
         for note in notes
         if not note.startswith(_ABOUT_LESIONS)
     ]
@@ -458,7 +458,7 @@ def sample_notes(sample: Sample) -> list[str]:
     """What was left out, and zeros that are there."""
     notes = []
     if sample.unknown:
-        notes.append(f"{sample.name}: {sample.unknown:,} voxels of NaN left out")
+        notes.append(f"{sample.name}: {sample.unknown:,} voxels of NaN excluded")
     if sample.zeros:
         notes.append(f"{sample.name}: {sample.zeros:.1%} of its voxels are 0")
     return notes
