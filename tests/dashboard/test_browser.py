@@ -188,7 +188,7 @@ def test_settings_stay_in_view_and_the_figure_grows(dashboard: Any) -> None:
     resize(page, 1280, 800)
     settings = page.locator(".ld-choices")
     top = settings.bounding_box()["y"]
-    page.locator(".ld-page-code").scroll_into_view_if_needed()
+    page.locator(".ld-page-code:visible").scroll_into_view_if_needed()
     assert settings.bounding_box()["y"] == pytest.approx(top, abs=1)
     small = page.locator(".ld-small-figure img")
     small.click()
