@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as widgets
 
 from ..core.errors import LesionDashError
+from ..plotting.drawing import prepare_drawing
 from .app_context import AppContext
 from .controls import style_sheet
 from .data_notes import DataNotes
@@ -119,3 +121,5 @@ def show() -> None:
     _await_paint(app.context.loading)
     put(app.widget)
     app.url_state.begin()
+    # A kernel that waits for its page is done with it before the page comes.
+    threading.Thread(target=prepare_drawing, name="prepare drawing", daemon=True).start()
