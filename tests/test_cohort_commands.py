@@ -298,6 +298,17 @@ def test_compare_takes_two_parts_of_one_folder(study, out, capsys):
     assert "in A as well" not in shown
 
 
+def test_numbers_are_written_as_one_would(tmp_path, out, capsys):
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[2, 2, 2] = 1
+    for name in ("a", "b"):
+        write_masks(tmp_path / name, [mask, mask])
+    assert run("compare", tmp_path / "a", tmp_path / "b", "-k", 1, "-o", out) == 0
+    shown = capsys.readouterr().out
+    assert "from +0.0 to +0.0 mL in 1 voxel with at least 1 patient of each" in shown
+    assert "-0.0" not in shown
+
+
 def test_compare_says_where_no_mean_can_be_compared(tmp_path, out, capsys):
     few = [
         write_masks(tmp_path / name, random_masks(3, seed + 1)) for seed, name in enumerate("ab")

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.notes import InfoNote
+from ..core.text import counted
 from ..files.listing import strip_ending
 from ..files.paths import AnyPath, PathInput, as_path
 from ..files.writing import with_notes
@@ -171,7 +172,7 @@ def _check_values(stored: RawImage) -> tuple[NDArray, tuple[str, ...]]:
     if values.dtype.kind != "f":
         return values, ()
     if infinite := int(np.isinf(values).sum()):
-        problem = f"infinite value in {infinite:,} voxels"
+        problem = f"infinite value in {counted(infinite, 'voxel')}"
         raise InputError(stored.path, problem, "replace it by NaN or 0 where it is background")
     return values, nan_note(int(np.isnan(values).sum()))
 

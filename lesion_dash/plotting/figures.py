@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core.formats import VOLUME
 from ..core.grid import Grid
+from ..core.text import counted
 from ..images.maps import Map
 from ..images.survey import Survey
 from ..images.template import load_template
@@ -409,7 +410,8 @@ def draw_histogram(volumes_ml: ArrayLike, name: str = "") -> Figure:
     axes.set_xlabel("Total lesion volume (mL)")
     axes.set_ylabel("Patients")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    title = f"{name}: {volumes.size} patients" if name else f"{volumes.size} patients"
+    patients = counted(volumes.size, "patient")
+    title = f"{name}: {patients}" if name else patients
     axes.set_title(title, loc="left", parse_math=False)
     axes.legend(frameon=False)
     return figure

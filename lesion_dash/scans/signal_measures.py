@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..core.defaults import BLOCK_MM, RESAMPLES, SEED
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..core.text import counted
 from ..files.paths import as_path
 from ..images.maps import Map, MapLike, as_map
 from ..images.masks import Mask, MaskLike
@@ -458,7 +459,7 @@ def sample_notes(sample: Sample) -> list[str]:
     """What was left out, and zeros that are there."""
     notes = []
     if sample.unknown:
-        notes.append(f"{sample.name}: {sample.unknown:,} voxels of NaN excluded")
+        notes.append(f"{sample.name}: {counted(sample.unknown, 'voxel')} of NaN excluded")
     if sample.zeros:
         notes.append(f"{sample.name}: {sample.zeros:.1%} of its voxels are 0")
     return notes
