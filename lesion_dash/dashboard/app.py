@@ -28,6 +28,9 @@ from .url_state import UrlState
 from .widgets.idle import Idle
 from .widgets.navigation import Navigation
 
+# Seconds without a page after which a kernel is one that is kept ready: a page that started its
+# kernel has painted by then on most computers, and would share the processor until it has.
+_WAITS = 3.0
 _PLAIN_VOILA = (
     '<div role="note">Voila itself shows this page, without a token and without the limits of '
     "<code>lesion-dash serve</code>: use it alone, on this computer, or start "
@@ -104,6 +107,14 @@ def _await_paint(loading: Loading) -> None:
     loading.observe(lambda _: ACTIVITY.end(), names="painted")  # which changes once
 
 
+def _prepare_while_waiting(loading: Loading) -> None:
+    """Import what figures need while no page has come; where one has, its first figure does."""
+    waiting = threading.Timer(_WAITS, prepare_drawing)
+    waiting.daemon = True
+    waiting.start()
+    loading.observe(lambda _: waiting.cancel(), names="painted")
+
+
 def show() -> None:
     """Show the dashboard in a notebook cell, under Voila or in JupyterLab."""
     from IPython.display import display
@@ -121,5 +132,4 @@ def show() -> None:
     _await_paint(app.context.loading)
     put(app.widget)
     app.url_state.begin()
-    # A kernel that waits for its page is done with it before the page comes.
-    threading.Thread(target=prepare_drawing, name="prepare drawing", daemon=True).start()
+    _prepare_while_waiting(app.context.loading)
