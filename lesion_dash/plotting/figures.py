@@ -501,8 +501,8 @@ def _finish(figure: Figure, layer: Layer, dark: bool) -> None:
     unit = f" ({layer.unit})" if layer.unit and layer.unit not in layer.title else ""
     title = f"{layer.title}{unit}"
     points = 72 * figure.get_size_inches()[0]
-    # A letter is about half as wide as it is high.
-    size = float(np.clip(2 * points / len(title), 5, 12))
+    # A letter is about 0.6 times as wide as it is high.
+    size = float(np.clip(points / (0.6 * len(title)), 5, 12))
     figure.suptitle(title, fontsize=size, x=0.01, ha="left", color=ink, parse_math=False)
     if layer.classes:
         from matplotlib.patches import Patch
