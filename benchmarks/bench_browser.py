@@ -102,7 +102,7 @@ def open_first_folder(page: Any) -> None:
     page.wait_for_selector(".ld-choices select option:nth-child(2)", state="attached", timeout=LONG)
     page.locator(".ld-choices select").first.select_option(index=1)
     page.wait_for_selector(".ld-readout b", timeout=LONG)
-    page.wait_for_selector(".ld-figure-image img", timeout=LONG)
+    page.wait_for_selector(".ld-figure-view img:not([hidden])", timeout=LONG)
     settle(page)
 
 
@@ -129,7 +129,7 @@ def settle(page: Any) -> None:
 
 def click(page: Any, number: int) -> bool:
     """Click into the axial slice, elsewhere each time."""
-    box = page.locator(".ld-canvas canvas").bounding_box()
+    box = page.locator(".ld-viewer-stage canvas").bounding_box()
     across, down = (0.42, 0.46, 0.55, 0.6)[number % 4], (0.4, 0.5, 0.6)[number % 3]
     page.mouse.click(box["x"] + box["width"] * across, box["y"] + box["height"] * down)
     return True

@@ -132,7 +132,7 @@ def measure_dashboard(chrome: Any, url: str, loads: int, steps: int) -> dict[str
         if len(times) < loads:
             page.context.close()
     print("page to drawn map: " + ", ".join(f"{value:.1f}" for value in times) + " s")
-    last.wait_for_selector(".ld-figure-image img", timeout=60_000)
+    last.wait_for_selector(".ld-figure-view img:not([hidden])", timeout=60_000)
     results = {}
     for name in ("Patients per voxel", "Mean lesion volume"):
         last.get_by_text(name, exact=True).click()

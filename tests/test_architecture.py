@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -15,7 +16,6 @@ import lesion_dash.analyses
 
 PACKAGE = Path(__file__).resolve().parent.parent / "lesion_dash"
 FILES = sorted(PACKAGE.rglob("*.py"))
-TREES = {file: ast.parse(file.read_text(encoding="utf-8")) for file in FILES}
 
 # A package imports only packages before it.
 PACKAGES = [
@@ -27,8 +27,6 @@ KEPT_TO = {
     "ipywidgets": {"dashboard"},
     "traitlets": {"dashboard", "server"},
     "anywidget": {"dashboard"},
-    "ipyniivue": {"dashboard"},
-    "itables": {"dashboard"},
     "IPython": {"dashboard"},
     "voila": {"server"},
     "tornado": {"server"},
@@ -43,15 +41,21 @@ KEPT_TO = {
 OPENERS = {
     "__init__.py", "analyses/console.py", "analyses/registration.py", "cli.py", "cohort/loading.py",
     "core/memory.py", "dashboard/controls.py", "dashboard/scripts.py",
-    "images/template.py", "report/page.py", "scans/registration/deformable.py",
+    "dashboard/widgets/assets.py", "images/template.py", "report/page.py",
+    "scans/registration/deformable.py",
     "scans/registration/process.py", "server/access.py",
-    "server/landlock.py", "server/served_folder.py",
+    "server/landlock.py",
 }  # fmt: skip
 OPENING = {
     "open", "read_text", "read_bytes", "from_filename", "ReadImage", "memmap", "fromfile",
     "loadtxt", "genfromtxt", "read_csv",
 }  # fmt: skip
 LONGEST_FILE = 600
+
+
+@cache
+def tree_of(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
 
 
 def name_of(file: Path) -> str:
@@ -69,7 +73,7 @@ def package_of(module: str) -> str:
 def imports(file: Path) -> Iterator[str]:
     """Absolute dotted name of everything the file imports, at its top or inside a function."""
     package = ("lesion_dash", *file.relative_to(PACKAGE).parts[:-1])
-    for node in ast.walk(TREES[file]):
+    for node in ast.walk(tree_of(file)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -84,18 +88,20 @@ def modules_used(file: Path) -> set[str]:
     return {name if name in MODULES else name.rpartition(".")[0] for name in own}
 
 
-USED = {module: modules_used(file) for module, file in MODULES.items()}
+@pytest.fixture(scope="module")
+def used_by_module() -> dict[str, set[str]]:
+    return {module: modules_used(file) for module, file in MODULES.items()}
 
 
 # Lists of public names; their own imports are one function.
 CONTENTS = {"lesion_dash", "lesion_dash.analyses", "lesion_dash.rois", "lesion_dash.scans"}
 
 
-def test_each_file_imports_only_packages_before_its_own():
+def test_each_file_imports_only_packages_before_its_own(used_by_module):
     assert {package_of(module) for module in MODULES} - {""} == {*PACKAGES}
     upwards = {
         (module, used)
-        for module, names in USED.items()
+        for module, names in used_by_module.items()
         for used in names
         if module not in CONTENTS
         and (
@@ -106,8 +112,8 @@ def test_each_file_imports_only_packages_before_its_own():
     assert not upwards
 
 
-def test_no_files_import_each_other_in_a_circle():
-    graph = {module: names - {module} for module, names in USED.items()}
+def test_no_files_import_each_other_in_a_circle(used_by_module):
+    graph = {module: names - {module} for module, names in used_by_module.items()}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -142,7 +148,7 @@ def test_users_files_are_opened_in_one_package():
         file.relative_to(PACKAGE).as_posix()
         for file in FILES
         if package_of(name_of(file)) != "files"
-        and any(opens_files(node) for node in ast.walk(TREES[file]) if isinstance(node, ast.Call))
+        and any(opens_files(node) for node in ast.walk(tree_of(file)) if isinstance(node, ast.Call))
     }
     assert openers <= OPENERS
 

@@ -125,8 +125,8 @@ def test_stats_of_some_patients_are_the_librarys_and_name_the_others(study, out,
     used = [f"sub-{number:03}" for number in (4, 6, 8, 10)]
     assert table[table["status"] == "used"].index.tolist() == used
     reasons = table["reason"]
-    assert reasons["sub-001"] == "left out, not met: age >= 50; left out, not met: sex = F"
-    assert reasons["sub-002"] == "left out, value missing: age >= 50"
+    assert reasons["sub-001"] == "excluded, not met: age >= 50; excluded, not met: sex = F"
+    assert reasons["sub-002"] == "excluded, value missing: age >= 50"
     shown = capsys.readouterr()
     assert "note: sex = F: 6 of 12 patients excluded" in shown.err
     assert "8 of 12 patients excluded in all" in shown.err
@@ -142,7 +142,7 @@ def test_stats_of_some_patients_are_the_librarys_and_name_the_others(study, out,
         "file": "sub-000_lesion.nii.gz",
         "sha256": None,
         "status": "skipped",
-        "reason": "left out, not met: age >= 50",
+        "reason": "excluded, not met: age >= 50",
     }
     assert "reason" not in source["files"][4]
 
@@ -166,7 +166,7 @@ def test_masks_behind_a_url_are_restricted_alike(study):
     ("condition", "problem"),
     [
         ("sexe=F", "has no column 'sexe'; did you mean sex?"),
-        ("age>=200", "nobody is left: no patient of 12 meets age >= 200; age runs from 40 to 84"),
+        ("age>=200", "no patient matches: none of 12 meets age >= 200; age runs from 40 to 84"),
         ("age", "age: is not a condition; write"),
     ],
 )
@@ -298,6 +298,17 @@ def test_compare_takes_two_parts_of_one_folder(study, out, capsys):
     assert "in A as well" not in shown
 
 
+def test_numbers_are_written_as_one_would(tmp_path, out, capsys):
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[2, 2, 2] = 1
+    for name in ("a", "b"):
+        write_masks(tmp_path / name, [mask, mask])
+    assert run("compare", tmp_path / "a", tmp_path / "b", "-k", 1, "-o", out) == 0
+    shown = capsys.readouterr().out
+    assert "from +0.0 to +0.0 mL in 1 voxel with at least 1 patient of each" in shown
+    assert "-0.0" not in shown
+
+
 def test_compare_says_where_no_mean_can_be_compared(tmp_path, out, capsys):
     few = [
         write_masks(tmp_path / name, random_masks(3, seed + 1)) for seed, name in enumerate("ab")
@@ -354,7 +365,7 @@ def test_coverage_is_the_librarys(study, out, capsys):
     assert counts["brain_voxels"] == expected.brain_voxels
     assert counts["conventions"]["10 % of patients"] == 2
     shown = capsys.readouterr().out
-    assert f"a: 12 patients, at most {expected.max_overlap} share a voxel" in shown
+    assert f"a: 12 patients, maximum overlap {expected.max_overlap}" in shown
     assert f"\n{expected.at(3).sentence}\n" in shown
     assert "  10 patients (Weaver et al. 2019, figure 3" in shown
 

@@ -125,7 +125,7 @@ def test_far_from_the_brain_nothing_is_said_of_it():
 def test_without_a_lesion_there_is_no_row():
     coverage = threshold_coverage(cohort_of([np.zeros(SHAPE)] * 3))
     assert (coverage.max_overlap, coverage.rows, len(coverage.table)) == (0, (), 0)
-    assert coverage.at(1).sentence == "k = 1: 0 voxels, 0 % of the brain"
+    assert coverage.at(1).sentence == "k = 1: 0 voxels, 0.0 % of the brain"
     assert draw_coverage(coverage, 5).axes
 
 
@@ -155,7 +155,7 @@ def test_a_row_in_words():
     # Voxels outside the brain are no part of its share.
     assert row.sentence == (
         "k = 5: 12,345 voxels, 6.2 % of the brain (12,000) and 345 outside it, "
-        "41 % of all lesioned voxels"
+        "41.3 % of all lesioned voxels"
     )
     assert CoverageRow(9, 1, 8.0, 1, 0.0004, 0.3).sentence == (
         "k = 9: 1 voxel, < 0.1 % of the brain, 0.3 % of all lesioned voxels"

@@ -81,8 +81,8 @@ def test_a_map_made_by_hand_is_checked(array, match):
 @pytest.mark.parametrize(
     ("array", "match"),
     [
-        (np.where(VALUES.max() == VALUES, np.inf, 0), "infinite value in 1 voxels; replace it by"),
-        (np.where(VALUES.max() == VALUES, -np.inf, 0), "infinite value in 1 voxels; replace it by"),
+        (np.where(VALUES.max() == VALUES, np.inf, 0), "infinite value in 1 voxel; replace it by"),
+        (np.where(VALUES.max() == VALUES, -np.inf, 0), "infinite value in 1 voxel; replace it by"),
         (np.zeros((*SHAPE, 2), np.float32), "several volumes: 2 in one file, one expected"),
     ],
 )

@@ -170,7 +170,7 @@ def test_ids_that_are_no_names_are_nobodys(tmp_path):
     np.testing.assert_array_equal(cohort.used_table["age"], [np.nan, np.nan, *AGES[2:]])
     notes = "; ".join(cohort.notes)
     assert "'P/1' is not a valid patient name" in notes
-    assert "1 row without an id of participants.tsv left out: row 3" in notes
+    assert "1 row without an id of participants.tsv excluded: row 3" in notes
 
 
 def test_a_row_without_a_mask_is_named_where_the_table_is_the_folders_own(tmp_path):

@@ -139,7 +139,7 @@ def test_the_sentences_hold_the_numbers_of_numpy(pair, atlas):
     assert f"{share:.1f} % of all lesioned voxels" in sentences[1]
     place = np.unravel_index(np.argmax(n.ravel(order="F")), SHAPE, order="F")
     point = ", ".join(f"{value:g}" for value in (AFFINE @ [*place, 1])[:3])
-    assert f"At most {n.max()} patients share a voxel, at MNI ({point}) mm" in sentences[1]
+    assert f"Maximum overlap: {n.max()} of 8 patients, at MNI ({point}) mm" in sentences[1]
     enough = [stack.sum(axis=0) >= 3 for stack in stacks]
     both = enough[0] & enough[1]
     dice = 2 * both.sum() / (enough[0].sum() + enough[1].sum())
@@ -159,8 +159,8 @@ def test_conditions_restrict_as_they_do_elsewhere(pair):
         assert image_in(made.files, f"{letter}_{STATS['n']}") == expected
     assert made.title == "Lesion report: a, age >= 62, sex = F and b, age >= 62, sex = M"
     # Of eight, four are men; of the women, one has no age and none is younger.
-    assert made.sentences[0].startswith("A (a, age >= 62, sex = F): 3 patients (5 left out by")
-    assert "left out, value missing: age >= 62" in text_of(made.html)
+    assert made.sentences[0].startswith("A (a, age >= 62, sex = F): 3 patients (5 excluded by")
+    assert "excluded, value missing: age >= 62" in text_of(made.html)
 
 
 def test_one_question_has_one_report_however_it_is_written(a):
@@ -204,7 +204,7 @@ def test_every_file_that_is_not_counted_stands_with_its_reason(copy):
 def test_a_minimum_nobody_reaches_is_said(a, atlas):
     made = report_on(a, atlas=atlas, k=9)
     assert "0 voxels (0.00 mL) are lesioned in at least 9 patients" in made.sentences[1]
-    assert "No voxel is lesioned in 9 patients: at most" in text_of(made.html)
+    assert "No voxel is lesioned in 9 patients: maximum overlap" in text_of(made.html)
     assert made.sentences[2].startswith("No region of the atlas holds any")
     assert "None of them holds any of the voxels" in text_of(made.html)
 
@@ -350,7 +350,7 @@ def test_methods_say_in_plain_words_who_was_asked_for(pair):
     assert "Only patients with age of at least 62 years were included." in text
     assert "A holds only patients with female sex." in text
     assert "B holds only patients with sex other than F." in text
-    assert "did not meet this were left out (5 of 8 files in A and 4 of 6 files in B)." in text
+    assert "did not meet this were excluded (5 of 8 files in A and 4 of 6 files in B)." in text
     alone = methods_of(report_on(pair[0], where=["sex=M"]).html)
     assert "Only patients with male sex were included." in alone
     assert " in A" not in alone

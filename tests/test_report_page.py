@@ -118,7 +118,7 @@ def test_pictures_have_words_and_tables_captions(hostile):
 
 
 def test_numbers_stay_with_their_units_and_long_names_may_break(hostile):
-    assert "\xa0mL" in hostile.page.partition("In short")[2].partition("</section>")[0]
+    assert "\xa0mL" in hostile.page.partition("Summary")[2].partition("</section>")[0]
     assert "right_<wbr>" in hostile.page
 
 

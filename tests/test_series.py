@@ -188,7 +188,7 @@ def test_nan_is_kept(tmp_path):
     [
         (noise(), {"affine": AFFINE + 40 * np.eye(4, k=3)}, "is not on the grid of a.nii"),
         (noise(), {"time": 2.0}, "runs differ in repetition time: 2 s, 2.5 s"),
-        (np.where(noise() == noise().max(), -np.inf, 0), {}, "infinite value in 1 voxels of one"),
+        (np.where(noise() == noise().max(), -np.inf, 0), {}, "infinite value in 1 voxel of one"),
         (noise()[..., 0, 0], {}, "not a volume: 2 axes"),
     ],
 )

@@ -143,7 +143,7 @@ def test_nan_is_left_out_and_only_definitions_whose_regions_are_given_are_measur
     assert list(numbers(quality)) == ["snr_within", "snr_mriqc"]
     assert quality.value("snr_within") == pytest.approx(np.nanmean(inside) / np.nanstd(inside))
     assert quality.measures[0].signal_voxels == SIGNAL.voxels - 3
-    assert "white: 3 voxels of NaN left out" in quality.notes
+    assert "white: 3 voxels of NaN excluded" in quality.notes
     assert quality.json_rows[0]["factor"] is None
     with pytest.raises(KeyError, match="snr_air"):
         quality.value("snr_air")
@@ -314,7 +314,7 @@ def test_temporal_snr_is_the_median_of_the_voxels_that_vary(tmp_path):
     assert row.low < row.value < row.high
     assert row.noise == "30 volumes"
     assert row.signal_zeros_percent == pytest.approx(100 * 8 / SIGNAL.voxels)
-    assert "white: 8 voxels that are constant or NaN left out" in quality.notes
+    assert "white: 8 voxels that are constant or NaN excluded" in quality.notes
     with pytest.raises(ld.InputError, match="dead: is constant over time"):
         temporal_snr(tmp_path / "bold.nii.gz", mask(SIGNAL.array & ~varying, "dead"))
     with pytest.raises(ld.InputError, match="no time series: 1 volumes"):

@@ -266,7 +266,7 @@ def test_voxels_of_all_and_patients_without_lesion_are_left_out():
     assert everywhere.shape[1] - 1 not in permuted.indices
     assert permuted.notes == (
         "patients excluded, without a lesioned voxel: 2 of 9",
-        "not tested, as all patients are lesioned there: 1 voxels",
+        "not tested, as all patients are lesioned there: 1 voxel",
     )
     # A voxel that all share adds the same to every volume, and nothing to the statistic.
     bare = permute_volumes(cohort_of(UNEQUAL), 2, 30)

@@ -132,7 +132,7 @@ def test_who_meets_a_condition_in_memory_and_unread(folder, cohort, text):
         table = own.files_table
         assert len(table) == N
         left = table[table["status"] == "skipped"]
-        assert left["reason"].str.startswith("left out, ").all()
+        assert left["reason"].str.startswith("excluded, ").all()
         is_missing = left["reason"].str.contains("value missing").to_numpy()
         column = cohort.table[parse_condition(text).column]
         np.testing.assert_array_equal(is_missing, column.isna().to_numpy()[left.index])
@@ -271,10 +271,10 @@ def test_notes_count_who_is_left_out_and_who_has_no_value(cohort):
     assert note == expected
     assert notes_on("old>=60")[1:] == ("old >= 60: 89+ is read as at least 89; 2 patients have it",)
     unclear = restrict_cohort(cohort, ["old<92"])
-    why = "which does not tell and counts as missing; 2 patients have it"
+    why = "ambiguous, treated as missing; 2 patients have it"
     assert notes_on("old<92")[1] == f"old < 92: 89+ is read as at least 89, {why}"
     reasons = [patient.reasons for patient in unclear.patients if patient.status == "skipped"]
-    assert reasons.count(("left out, not certain: old < 92",)) == 2
+    assert reasons.count(("excluded, not certain: old < 92",)) == 2
     assert notes_on("sex!=Q")[1] == "sex != Q: nobody has sex = Q anyway"
     assert restrict_cohort(cohort, []) is cohort
 
@@ -351,14 +351,14 @@ def test_without_a_table_there_are_no_columns_and_nothing_to_ask(tmp_path):
     [
         (["Sexe=F"], r"has no column 'Sexe'; did you mean sex\?"),
         (["nihss=3"], "has no column 'nihss'; choose one of sex, age, site"),
-        (["old>=92"], r"nobody is left: .* old >= 92; old runs from 30 to 89\+"),
+        (["old>=92"], r"no patient matches: .* old >= 92; old runs from 30 to 89\+"),
         (["grade>=1"], r"compares numbers, and grade holds '1\+'"),
         (["group=b"], r"nobody in it has group = b; did you mean B\?"),
         (["age=62"], "nobody in it has age = 62; age runs from 20 to 90"),
         (["sex>=3"], "sex >= 3 compares numbers, and sex holds 'F'; ask for values: sex is F or M"),
-        (["age>90"], "nobody is left: no patient of 10 meets age > 90; age runs from 44 to 90"),
-        (["sex=X", "age>=50"], "no patient of 10 meets sex = X; sex is F or M or f"),
-        (["site=3", "age>60"], "no patient of 10 meets age > 60 and site = 3"),
+        (["age>90"], "no patient matches: none of 10 meets age > 90; age runs from 44 to 90"),
+        (["sex=X", "age>=50"], "none of 10 meets sex = X; sex is F or M or f"),
+        (["site=3", "age>60"], "none of 10 meets age > 60 and site = 3"),
         (["empty!=missing"], "meets empty not missing; empty is missing for every patient"),
     ],
 )

@@ -61,7 +61,8 @@ def test_the_unit_of_age_is_what_the_file_says(folder: Path, text: object, unit:
     assert [column.unit for column in describe_columns(cohort)] == [unit, "", ""]
     assert not any("participants.json" in note for note in cohort.notes)
     head = f"age ({unit})" if unit else "age"
-    assert head in shown_columns(cohort.used_table, cohort.units)
+    columns = shown_columns(cohort.used_table, cohort.units)
+    assert head in {column.title for column in columns}
     assert shown_column(describe_columns(cohort)[0])["caption"] == f"{head} · 3–5"
 
 

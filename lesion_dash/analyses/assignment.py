@@ -8,6 +8,7 @@ from pydantic import model_validator
 
 from ..core import defaults
 from ..core.errors import InputError
+from ..core.text import counted
 from . import fields
 from .console import LONGEST_LIST
 from .fields import option, source
@@ -237,7 +238,7 @@ def _describe_component(row: Any) -> str:
     size = f"{volume / 1000:,.1f} mL ({mm3})" if volume >= 1000 else mm3
     place = ", ".join(f"{round(mm)}" for mm in (row.peak_x_mm, row.peak_y_mm, row.peak_z_mm))
     peak = f"peak {row.peak_value:.4g} at {place} mm"
-    return f"component {row.component}: {size}, {row.component_voxels:,} voxels, {peak}"
+    return f"component {row.component}: {size}, {counted(row.component_voxels, 'voxel')}, {peak}"
 
 
 def _describe_region(row: Any, is_probabilistic: bool) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Check(Request):
-    """What would become of each file of a folder, of a mask, an atlas or a table.
+    """Check which files of a folder would be used; or a mask, an atlas or a table.
 
     Exit code: 0 all is well, 1 there are warnings, 2 nothing is usable.
     """

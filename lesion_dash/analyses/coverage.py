@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class CoverageRequest(Request):
-    """Help to choose K: voxels and percent of the brain left at each minimum number of patients."""
+    """Number of voxels kept for each minimum overlap k, and their percentage of the brain."""
 
     command = "coverage"
     endings = TABLE
@@ -91,7 +91,7 @@ class CoverageRequest(Request):
 
 def _lines(coverage: Coverage, min_patients: int) -> list[str]:
     patients = counted(coverage.n_patients, "patient")
-    lines = [f"{coverage.name}: {patients}, at most {coverage.max_overlap} share a voxel"]
+    lines = [f"{coverage.name}: {patients}, maximum overlap {coverage.max_overlap}"]
     if coverage.outside_brain:
         percent = 100 * coverage.outside_brain / coverage.at(1).voxels
         outside = f"{coverage.outside_brain:,} lesioned voxels ({percent:.1f} %)"

@@ -114,15 +114,18 @@ def _summary(differences: CohortDifferences) -> tuple[list[str], list[str]]:
         for letter, name, size in zip("AB", differences.names, differences.sizes, strict=True)
     ]
     low, high = _range(differences.frequency)
-    lines.append(f"patients lesioned, A - B: from {low:+.1f} to {high:+.1f} percentage points")
+    lines.append(f"patients lesioned, A - B: from {low:+z.1f} to {high:+z.1f} percentage points")
     voxels, min_patients = differences.compared.voxels, differences.min_patients
     if not voxels:
-        few = f"no voxel is lesioned in {min_patients} patients of A and in {min_patients} of B"
+        of_a = f"{counted(min_patients, 'patient')} of A"
+        few = f"no voxel is lesioned in {of_a} and in {min_patients} of B"
         return lines, [f"{few}: mean volumes are compared nowhere; lower --min-patients"]
-    where = f"{voxels:,} voxels with at least {counted(min_patients, 'patient')} of each"
+    where = f"{counted(voxels, 'voxel')} with at least {counted(min_patients, 'patient')} of each"
     for what, image in (("mean", differences.mean), ("SD of", differences.std)):
         low, high = (end / 1000 for end in _range(image))
-        lines.append(f"{what} lesion volume, A - B: from {low:+,.1f} to {high:+,.1f} mL in {where}")
+        lines.append(
+            f"{what} lesion volume, A - B: from {low:+z,.1f} to {high:+z,.1f} mL in {where}"
+        )
     return lines, []
 
 

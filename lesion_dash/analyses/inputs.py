@@ -136,19 +136,14 @@ def open_atlas(image: str, table: str | None, request: ReadsAtlas) -> Atlas:
 
     Names that are on the wrong side are marked, unless the request accepts them.
     """
-    from ..atlas.doubts import mark_doubtful
-    from ..atlas.grouping import check_map_sides
+    from ..atlas.doubts import settle_sides
     from ..atlas.loading import load_atlas
     from ..atlas.published import will_download
 
     if will_download(image):
         warn(f"note: {image} is downloaded now, by nilearn and into its cache")
     atlas = load_atlas(image, table, scale=request.scale)
-    if request.mirror_atlas:
-        atlas = atlas.mirrored()
-        sides = check_map_sides(atlas.grid, atlas.maps, atlas.regions)
-        atlas = atlas.replaced(notes=(*atlas.notes, *sides))
-    return atlas if request.accept_swapped else mark_doubtful(atlas)
+    return settle_sides(atlas, is_mirrored=request.mirror_atlas, is_accepted=request.accept_swapped)
 
 
 def side_notices(*atlases: Atlas | None) -> list[str]:

@@ -256,7 +256,8 @@ def _summary(symptom_map: SymptomMap, clusters: SymptomClusters) -> list[str]:
     significant = symptom_map.corrected_p <= SIGNIFICANCE_LEVEL
     count = int(significant.sum())
     volume = count * symptom_map.grid.voxel_volume / 1000
-    small = f"{count:,} voxels ({volume:,.2f} mL) with corrected p at most {SIGNIFICANCE_LEVEL:g}"
+    voxels = counted(count, "voxel")
+    small = f"{voxels} ({volume:,.2f} mL) with corrected p at most {SIGNIFICANCE_LEVEL:g}"
     above = f"{height} above which corrected p is at most {SIGNIFICANCE_LEVEL:g}"
     lines = [
         symptom_map.sentence,

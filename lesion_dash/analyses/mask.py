@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..core.defaults import REGION_THRESHOLD
 from ..core.errors import InputError
+from ..core.text import counted
 from . import fields
 from .fields import option, source
 from .inputs import file_inputs
@@ -81,7 +82,7 @@ class MaskImage(Request):
         if self.transform is not None:
             inputs.append(file_input("transform", self.transform))
         notes = [*cut.notes, *own_notes]
-        size = f"{mask.voxels:,} voxels, {mask.volume_mm3:,.0f} mm³"
+        size = f"{counted(mask.voxels, 'voxel')}, {mask.volume_mm3:,.0f} mm³"
         return Result(
             files=[(image_name, content), (mask_name, file_parts(mask.to_nifti(), mask_name))],
             inputs=inputs,

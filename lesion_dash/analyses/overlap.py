@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError
 from ..core.notes import note_on
-from ..core.text import printable
+from ..core.text import counted, printable
 from . import fields
 from .fields import source
 from .inputs import (
@@ -175,15 +175,17 @@ def _notes_on_maps(result: Overlap) -> list[str]:
 def _maps_lines(result: Overlap) -> list[str]:
     lines = []
     for letter, mask in (("A", result.a), ("B", result.b)):
-        lines.append(f"{letter}: {mask.name}: {mask.voxels:,} voxels")
+        lines.append(f"{letter}: {mask.name}: {counted(mask.voxels, 'voxel')}")
     volume = result.both.volume_mm3 / 1000
     dice = f"{result.dice:.3f}" if result.dice == result.dice else "undefined, both are empty"
-    return [*lines, f"overlap: {result.both.voxels:,} voxels, {volume:,.2f} mL; Dice {dice}"]
+    both = counted(result.both.voxels, "voxel")
+    return [*lines, f"overlap: {both}, {volume:,.2f} mL; Dice {dice}"]
 
 
 def _band_words(band: DistanceBand) -> str:
     volume = band.volume_mm3 / 1000
-    size = f"{band.voxels:,} voxels, {volume:,.3f} mL, {band.percent_of_map:.1f} % of overlap"
+    voxels = counted(band.voxels, "voxel")
+    size = f"{voxels}, {volume:,.3f} mL, {band.percent_of_map:.1f} % of overlap"
     return f"{band.label}: {size}"
 
 

@@ -40,12 +40,12 @@ class Register(Request):
         default=defaults.KIND,
     )
     lesion: str | None = source(
-        "lesion on MOVING's grid: excluded from the comparison, and brought along",
+        "lesion on MOVING's grid: excluded from the comparison, and transformed as well",
         "MASK",
         default=None,
     )
     others: tuple[str, ...] = source(
-        "other images in MOVING's space, brought along; masks stay masks, labels labels",
+        "other images in MOVING's space, transformed as well; masks stay masks, labels labels",
         "IMAGE",
         "--with",
         several=True,

@@ -315,7 +315,7 @@ class Request(BaseModel):
 
     def files_line(self) -> str:
         """How many files are written where, for the last line."""
-        return f"{len(self.outputs()) + 1} files in {self.target.folder}"
+        return f"{counted(len(self.outputs()) + 1, 'file')} in {self.target.folder}"
 
     @property
     def changed(self) -> dict[str, Any]:

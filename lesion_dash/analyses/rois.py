@@ -14,6 +14,7 @@ from pydantic import model_validator
 
 from ..core import defaults
 from ..core.errors import InputError
+from ..core.text import counted
 from . import fields
 from .console import LONGEST_LIST
 from .fields import option, source
@@ -401,7 +402,7 @@ def _step_lines(run: RoiRun) -> list[str]:
     return [
         *([contrast.sentence, contrast.statement] if contrast is not None else []),
         *(
-            f"{summary}: {mask.voxels:,} voxels, {mask.volume_mm3:,.0f} mm³"
+            f"{summary}: {counted(mask.voxels, 'voxel')}, {mask.volume_mm3:,.0f} mm³"
             for summary, mask in zip(run.summary, run.masks, strict=True)
         ),
     ]
@@ -415,7 +416,7 @@ def _roi_lines(run: RoiRun) -> Iterator[str]:
     for part, higher_in in list(zip(run.rois, more_in, strict=True))[:LONGEST_LIST]:
         place = ", ".join(f"{coordinate:.0f}" for coordinate in part.peak_mm.tolist())
         region = f", {part.place.words}" if part.place.region else ""
-        size = f"{part.voxels:,} voxels, {part.volume_mm3:,.0f} mm³"
+        size = f"{counted(part.voxels, 'voxel')}, {part.volume_mm3:,.0f} mm³"
         higher = f", higher in {higher_in} there" if higher_in else ""
         peak = f"peak {part.peak_value:.3g} ({quantity}) at {place} mm"
         yield f"{part.name}: {size}, {peak}{region}{higher}"

@@ -8,6 +8,7 @@ from pydantic import model_validator
 
 from ..core import defaults
 from ..core.errors import InputError
+from ..core.text import counted
 from . import fields
 from .fields import option, source
 from .inputs import check_overlap, load_folder, open_atlas, side_notices
@@ -129,9 +130,10 @@ def _summary(means: MeanContrast, test: VolumePermutations) -> list[str]:
     )
     over = f"above the cohort's at {above} of voxels, above the size-weighted mean"
     count, percent = test.significant(), 100 * test.significant() / test.tested
+    small = f"corrected p at most {defaults.SIGNIFICANCE_LEVEL:g}"
     return [
         f"mean volume of the cohort {mean:,.2f} mL, size-weighted mean {weighted:,.2f} mL",
         f"mean at a voxel: {over} at {above_weighted}",
         test.sentence,
-        f"corrected p at most {defaults.SIGNIFICANCE_LEVEL:g}: {count:,} voxels ({percent:.1f} %)",
+        f"{small}: {counted(count, 'voxel')} ({percent:.1f} %)",
     ]

@@ -75,12 +75,12 @@ class Stats(Request):
             ),
         )
         check_overlap(self, stats.max_overlap, listing.name)
-        qualifying = f"{stats.voxels:,} voxels with at least {self.min_patients} of them"
+        qualifying = f"{counted(stats.voxels, 'voxel')} with at least {self.min_patients} of them"
         return Result(
             files=_files(listing, stats),
             inputs=[cohort_input(listing)],
             counts={"patients": listing.n_patients, "voxels": stats.voxels},
-            lines=[f"{listing.n_patients} patients, {qualifying}; {self.files_line()}"],
+            lines=[f"{counted(listing.n_patients, 'patient')}, {qualifying}; {self.files_line()}"],
             notes=self._notes(stats),
         )
 

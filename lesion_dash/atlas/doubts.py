@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from .atlas import Atlas
 from .formats import Region
+from .grouping import check_map_sides
 from .levels import DOUBTFUL, SWAPPED, hemisphere_of
 
 AnyAtlas = TypeVar("AnyAtlas", bound=Atlas)
@@ -50,6 +51,33 @@ def mark_doubtful(atlas: AnyAtlas) -> AnyAtlas:
         for region in atlas.regions
     )
     return atlas.replaced(regions=regions)
+
+
+def settle_sides(
+    atlas: AnyAtlas, *, is_mirrored: bool = False, is_accepted: bool = False
+) -> AnyAtlas:
+    """The atlas as somebody wants it; doubtful names are marked unless they are accepted.
+
+    Parameters
+    ----------
+    atlas : Atlas
+    is_mirrored : bool
+        Exchange left and right, and compare names and sides anew.
+    is_accepted : bool
+        Use the names as they are.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_atlas
+    >>> atlas = load_atlas("sample_data/atlas/synthetic_atlas.nii.gz")
+    >>> settle_sides(atlas, is_mirrored=True).regions[0].name
+    'Synthetic frontal 1 L (side doubtful)'
+    """
+    if is_mirrored:
+        atlas = atlas.mirrored()
+        notes = check_map_sides(atlas.grid, atlas.maps, atlas.regions)
+        atlas = atlas.replaced(notes=(*atlas.notes, *notes))
+    return atlas if is_accepted else mark_doubtful(atlas)
 
 
 def is_marked(atlas: Atlas) -> bool:

@@ -133,7 +133,7 @@ def read_plain_table(path: AnyPath, limits: TableLimits = PARTICIPANTS) -> Plain
     above = 0 if named else _lines_above_header(lines)
     if above:
         name = printable(lines[0][1].strip(_BLANK)[:_MOST_OF_TITLE])
-        notes += (f"line {lines[0][0]} above the header of {path.name} left out: {name}",)
+        notes += (f"line {lines[0][0]} above the header of {path.name} excluded: {name}",)
     separator = named[1] if named else _separator_of(lines[above][1] if lines else "")
     numbered = _split(path, lines[above:], separator)
     header = next(numbered, (0, []))[1]
@@ -154,7 +154,7 @@ def read_plain_table(path: AnyPath, limits: TableLimits = PARTICIPANTS) -> Plain
         problem = odd[0] if odd else "holds no participants"
         raise InputError(path, problem, "it needs a header and a row per patient")
     if odd:
-        notes += (f"{counted(len(odd), 'row')} of {path.name} left out: {odd[0]}",)
+        notes += (f"{counted(len(odd), 'row')} of {path.name} excluded: {odd[0]}",)
     commas = _read_decimal_commas(path, header, rows, separator)
     plain = PlainTable(
         path, tuple(header), tuple(map(tuple, rows)), tuple(numbers), (*notes, *commas), sha256
@@ -262,7 +262,7 @@ def _without_repeated_columns(table: PlainTable) -> PlainTable:
             kept.append(places[0])
         elif name:
             what = f"column {printable(name)} of {table.path.name}"
-            notes.append(f"{what} left out: it is there twice")
+            notes.append(f"{what} excluded: it is there twice")
     # Columns without a name differ from each other; one of them may hold the ids.
     known = {*kept}
     kept += [place for place in places_of.get("", ()) if place not in known]

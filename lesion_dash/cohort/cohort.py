@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.runs import Runs, find_runs
+from ..core.text import counted
 from ..files.paths import AnyPath
 from ..files.writing import with_notes
 from ..images.masks import Mask
@@ -195,7 +196,7 @@ class Cohort(CohortListing):
         check_min_patients(min_patients)
         flat = np.ravel(self.counts, order="F")
         indices = np.flatnonzero(flat >= min_patients).astype(np.int32)
-        return Mask(self.grid, indices, f"{self.name}, at least {min_patients} patients")
+        return Mask(self.grid, indices, f"{self.name}, at least {counted(min_patients, 'patient')}")
 
     def patients_at(self, mm: ArrayLike) -> tuple[Patient, ...]:
         """The patients lesioned at a world point (mm), none outside the image."""

@@ -191,7 +191,7 @@ class Condition:
         for file, cell in cells.items():
             if not self.is_met(cell):
                 known = "not met" if self.is_certain(cell) else "not certain"
-                reasons[file] = f"left out, {known if cell else 'value missing'}: {self.summary}"
+                reasons[file] = f"excluded, {known if cell else 'value missing'}: {self.summary}"
         count: str = InfoNote(
             f"{self.summary}: {len(reasons):,} of {len(files):,} patients excluded"
         )
@@ -211,7 +211,7 @@ class Condition:
         for cell, number in sorted(counts.items()):
             value = open_value(cell)
             known = cell if value is None else f"{cell} is read as {value.summary}"
-            unclear = "" if self.is_certain(cell) else ", which does not tell and counts as missing"
+            unclear = "" if self.is_certain(cell) else ", ambiguous, treated as missing"
             patients = "patient has" if number == 1 else "patients have"
             notes.append(f"{self.summary}: {known}{unclear}; {number:,} {patients} it")
         return notes
@@ -439,7 +439,7 @@ def _nobody_left(
     alone = [each for each, part in parts.items() if len(part.reasons) == len(files)]
     conditions = alone[:1] or [*parts]
     summaries = " and ".join(each.summary for each in conditions)
-    problem = f"nobody is left: no patient of {len(files):,} meets {summaries}"
+    problem = f"no patient matches: none of {len(files):,} meets {summaries}"
     values = [table.values_of(file) for file in files]
     columns = {each.column: find_column(table, each.column) for each in conditions}
     remedies = [

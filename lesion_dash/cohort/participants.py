@@ -401,6 +401,6 @@ def read_participants_table(
         (len(bad), "", fault),
     ):
         if number:
-            notes.append(f"{counted(number, 'row')}{which} of {path.name} left out: {example}")
+            notes.append(f"{counted(number, 'row')}{which} of {path.name} excluded: {example}")
     notes += [*id_notes, *joined.notes, *units.notes]
     return Participants(path, columns, rows, ids, tuple(notes), plain.sha256, units, joined)

@@ -28,7 +28,14 @@ _NAMES = {
     "k": "min_patients",
     "map": "map_key",
     "atlas": "atlas",
+    "names": "atlas_sides",
     "figure": "figure",
+    "view": "view",
+    "plane": "plane",
+    "slices": "slices",
+    "shade": "figure_shade",
+    "size": "figure_size",
+    "by": "regions_by",
     "side": "radiological",
     "mm": "mm",
     "patient": "patient",
@@ -170,7 +177,7 @@ def _texts(name: str, value: Any) -> list[str]:
 def _value(name: str, text: str) -> object:
     """What a text stands for; the text itself, where it stands for nothing."""
     try:
-        if name == "min_patients":
+        if name in {"min_patients", "slices"}:
             return int(text) if text.isascii() and text.isdecimal() else text
         if name == "region":
             return int(text) if text.isascii() and text.removeprefix("-").isdecimal() else text
@@ -190,22 +197,16 @@ class AddressBar(anywidget.AnyWidget):
     ----------
     on_open : callable
         Given the address, once a browser shows the page, and whenever another is put in its place.
-    on_back : callable
-        Called when the page has made its connection anew.
     """
 
     _esm = static_text("address.js")
     text = t.Unicode("").tag(sync=True)
 
-    def __init__(self, on_open: Callable[[str], None], on_back: Callable[[], None]) -> None:
+    def __init__(self, on_open: Callable[[str], None]) -> None:
         super().__init__()
-        self._on_open, self._on_back = on_open, on_back
+        self._on_open = on_open
         self.on_msg(self._received)
 
     def _received(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        if not isinstance(content, dict):
-            return
-        if isinstance(content.get("address"), str):
+        if isinstance(content, dict) and isinstance(content.get("address"), str):
             self._on_open(content["address"])
-        elif content.get("back") is True:
-            self._on_back()

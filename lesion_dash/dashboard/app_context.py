@@ -13,10 +13,13 @@ from ..cohort.selection import FileChoice, SeveralFilesError
 from ..core.errors import Cancelled, InputError, LesionDashError
 from .controls import Banner, Saver
 from .export import export
+from .model.own_files import OwnFiles
 from .persisted_inputs import PersistedInputs
+from .save_field import saved_bytes
 from .session import Session
 from .state import Choices, Loading
 from .tasks import CallQueue, Failed, Worker
+from .widgets.appearance import Appearance
 
 _FEW_FOLDERS = 3
 _FEW_IMAGES = 100
@@ -39,10 +42,13 @@ class AppContext:
     loading: Loading = field(default_factory=Loading)
     banner: Banner = field(init=False)
     saver: Saver = field(default_factory=Saver)
+    appearance: Appearance = field(default_factory=Appearance)
     inputs: PersistedInputs = field(init=False)
+    own: OwnFiles = field(init=False)
 
     def __post_init__(self) -> None:
-        self.banner = Banner(str(self.session.root.path))
+        self.banner = Banner(self.session.root.without_paths)
+        self.own = OwnFiles(self.session.root)
         self.inputs = PersistedInputs(self.banner.show)
         self.show_brain: Callable[[], None] = lambda: None  # where pages are in tabs, the first one
         self._calls = CallQueue()
@@ -89,7 +95,8 @@ class AppContext:
 
     def save(self, name: str) -> None:
         """Let the browser save one of the session's files."""
-        self.saver.save(name, self.session.file_bytes(self.choices.selection, name))
+        read = partial(self.session.file_bytes, self.choices.selection)
+        self.saver.save(name, saved_bytes(name, read))
 
     def export(self, results: Path) -> Path:
         """Write all of the session's files into a new folder below the results folder."""
@@ -113,6 +120,15 @@ class AppContext:
             self._read_missing()
         else:
             self.choices.set_trait(f"folder_{side}", folder)
+
+    def choose_sides(self, atlas_name: str, sides: str) -> None:
+        """Use the names of an atlas in another way, and read it again where it is shown."""
+        if sides == self.session.sides_of(atlas_name):
+            return
+        self.session.choose_sides(atlas_name, sides)
+        if self.choices.atlas == atlas_name:
+            self.choices.atlas = ""
+            self.choices.atlas = atlas_name
 
     def read_again(self) -> None:
         """Read what is chosen and not there yet, such as other files of a folder that is shown."""
@@ -154,7 +170,7 @@ class AppContext:
             self._settle()
             return
         self._stop.clear()
-        self.loading.start("".join(missing[0]))
+        self.loading.start(*self._in_words(missing[0]))
         self._reader.submit(self._read_chosen, partial(self._finish, self._turn))
 
     def _chosen_cohorts(self) -> list[str]:
@@ -164,6 +180,11 @@ class AppContext:
         """What is chosen and not there yet, each after the word for its kind; the atlas last."""
         folders = [("", name) for name in self._chosen_cohorts() if not self.session.has(name)]
         return [*folders, (_ATLAS, self.choices.atlas)] if self._wants_atlas() else folders
+
+    def _in_words(self, missing: tuple[str, str]) -> tuple[str, str]:
+        """What is read, as the page calls it, and what of it is counted."""
+        kind, name = missing
+        return f"{kind}{self.session.root.words_of(name)}", "map" if kind == _ATLAS else "mask"
 
     def _wants_atlas(self) -> bool:
         atlas = self.choices.atlas
@@ -185,14 +206,38 @@ class AppContext:
             except Cancelled as error:
                 return fault or error
             except LesionDashError as error:
-                fault = fault or error
+                fault = fault or self._of_own_files(name, error)
         return fault
+
+    def _of_own_files(self, name: str, error: LesionDashError) -> LesionDashError:
+        """The error; dropped files that make no cohort are removed, which it says."""
+        root = self.session.root
+        if not isinstance(error, InputError) or isinstance(error, SeveralFilesError):
+            return error
+        if not root.is_own(name) or name not in root.cohorts:
+            return error
+        self.own.reject_cohort(name)
+        remedy = "; ".join(filter(None, [error.remedy, "what is no image was deleted"]))
+        # Once the choice of the folder was taken back.
+        return InputError(error.subject, error.problem, remedy, error.details)
+
+    def remove_own_files(self) -> None:
+        """Delete what the visitor has dropped, and choose nothing of it any more."""
+        root, choices = self.session.root, self.choices
+        for name in ("folder_b", "folder_a"):
+            if root.is_own(getattr(choices, name)):
+                choices.set_trait(name, "")
+        if root.is_own(choices.atlas):
+            choices.atlas = ""
+        self.own.remove()
+        self.session.forget_own()
+        root.announce()
 
     def _announce(self, kind: str, name: str) -> None:
         missing = self._missing()
         if (kind, name) not in missing:
             return  # the choice was taken back meanwhile
-        self.loading.start(f"{kind}{name}")
+        self.loading.start(*self._in_words((kind, name)))
         if missing == [(_ATLAS, name)]:
             self._take_folders()  # they need not wait for their atlas
 
@@ -233,6 +278,7 @@ class AppContext:
         if isinstance(fault, SeveralFilesError):
             remedy = "choose which count, under “Files that count”"
             fault = InputError(fault.subject, fault.problem, remedy)
+        self.session.root.announce()  # of dropped files some may be gone
         if fault is not None:
             self.banner.show(fault)
 

@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 
 from ..atlas.atlas import Atlas
 from ..images.maps import Map, as_map, read_map
+from ..images.masks import Mask
 from ..images.reading import Progress
-from ..plotting.figures import ML, ColourClass, Layer
+from ..plotting.figures import ML, Colour, ColourClass, Layer
 from ..regions.assignment import Assignment, assign_regions
 from ..regions.overlap_scores import ComponentOverlap
 from ..stats.components import Component
 from .assignment_request import AssignmentRequest
 from .image_files import ImageFiles
-from .picture import Mm, Picture, contour
+from .places import Mm
 from .session import Session
+from .widgets.layers import MaskLayer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 OTHERS = ColourClass(64, "other components", (150, 120, 70))
 CHOSEN = ColourClass(128, "component", (240, 170, 20))
 CONTOUR = ColourClass(255, "contour of the region", (70, 200, 255))
-CLASSES = (OTHERS, CHOSEN, CONTOUR)
 """What the brain shows on the page Assign."""
 
 MAPS_OF_COHORTS = {
@@ -180,27 +181,48 @@ class AssignmentResult:
             owners[part.indices] = place
         return owners
 
-    def picture(self, chosen: Component | None) -> Picture:
-        """The components, one of them brighter."""
+    def mask_layers(self, match: ComponentOverlap | None) -> tuple[MaskLayer, ...]:
+        """The other components, that of a match, and the contour of its region."""
+        chosen = None if match is None else match.component
+        others = [part for part in self.assignment.components if not _is_same(part, chosen)]
+        layers = []
+        if others:
+            indices = np.sort(np.concatenate([part.indices for part in others]))
+            words = "components" if chosen is None else OTHERS.label
+            layers.append(self._mask_layer(indices, words, OTHERS.colour, filled=True))
+        if chosen is not None:
+            words = f"component {chosen.number} ({chosen.volume_mm3:,.0f} mm³)"
+            layers.append(self._mask_layer(chosen.indices, words, CHOSEN.colour, filled=True))
+        if match is not None and match.column >= 0:
+            region = np.sort(self._voxels_of(match.column))
+            words = f"contour of {self.atlas.regions[match.column].name}{self._contour_words}"
+            layers.append(self._mask_layer(region, words, CONTOUR.colour, filled=False))
+        return tuple(layers)
+
+    def _mask_layer(
+        self, indices: NDArray[np.integer], name: str, colour: Colour, *, filled: bool
+    ) -> MaskLayer:
+        grid = self.source.image.grid
+        return MaskLayer(Mask(grid, indices.astype(np.int32), name), name, colour, filled)
+
+    @property
+    def _contour_words(self) -> str:
+        """Where the contour runs, in an atlas of probabilities."""
+        if not self.is_probabilistic:
+            return ""
+        lowest = self.question.lower_threshold
+        return f" (where its probability is {f'≥ {lowest:g}' if lowest else 'above 0'})"
+
+    def layer(self, match: ComponentOverlap | None) -> Layer:
+        """The components for nilearn."""
         grid = self.source.image.grid
         levels = np.zeros(grid.size, np.uint8)
+        chosen = None if match is None else match.component
         for part in self.assignment.components:
-            is_chosen = chosen is not None and part.number == chosen.number
-            levels[part.indices] = (CHOSEN if is_chosen else OTHERS).value
-        return Picture(levels.reshape(grid.shape, order="F"), grid, "")
-
-    def with_contour(self, picture: Picture, column: int, mm: Mm) -> Picture:
-        """A picture under the contour of a region in the planes through a place; -1 for none."""
-        if column < 0:
-            return picture
-        levels = picture.levels.ravel(order="F").copy()
-        levels[contour(self._voxels_of(column), picture.grid, mm)] = CONTOUR.value
-        return replace(picture, levels=levels.reshape(picture.grid.shape, order="F"))
-
-    def layer(self, picture: Picture) -> Layer:
-        """The same for nilearn."""
+            levels[part.indices] = (CHOSEN if _is_same(part, chosen) else OTHERS).value
         words = f"Components of {self.source.summary}"
-        return Layer(picture.levels, picture.grid, words, "", 255.0, classes=CLASSES)
+        array = levels.reshape(grid.shape, order="F")
+        return Layer(array, grid, words, "", 255.0, classes=(OTHERS, CHOSEN))
 
     def _voxels_of(self, column: int) -> NDArray[np.integer]:
         """Where the region's probability counts: above 0, and not below the lower threshold."""
@@ -295,6 +317,10 @@ def words_of(question: AssignmentRequest) -> str:
     names = [selection.cohort_a, *([selection.cohort_b] if of_each else [])]
     words = f"{MAPS_OF_COHORTS[question.source]}: {' and '.join(names)}"
     return f"{words} (≥ {selection.min_patients} patients{of_each} at a voxel)"
+
+
+def _is_same(part: Component, other: Component | None) -> bool:
+    return other is not None and part.number == other.number
 
 
 def largest(parts: Sequence[Component]) -> Component | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import wraps
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from .. import analyses
@@ -159,7 +159,7 @@ class Code:
         """
         if not file:
             return "", ""
-        path = self._path(self.session.root.path / folder / file) if folder else file
+        path = self._path(self.session.root.place(folder) / file) if folder else file
         at: list[dict[str, Any]] = [{}, *([{"voxel": voxel, "volume": volume}] if voxel else [])]
         return texts_of(*(analyses.Inspect(image=path, **place) for place in at))
 
@@ -177,7 +177,7 @@ class Code:
         """The image that is assigned, empty where it is not chosen yet, and what makes it."""
         selection = question.selection
         if question.source not in MAPS_OF_COHORTS:
-            path = self.session.root.path / question.source / question.file
+            path = self.session.root.place(question.source) / question.file
             return (self._path(path) if question.file else ""), []
         if not selection.cohort_a:
             return "", []
@@ -206,9 +206,18 @@ class Code:
         if not name:
             return {}
         image, table = self.session.root.atlas_files(name)
-        return {"atlas": self._path(image), "labels": table and self._path(table)}
+        files = {"atlas": self._path(image), "labels": table and self._path(table)}
+        sides = self.session.sides_of(name)
+        chosen = {"accept_swapped": sides == "accepted", "mirror_atlas": sides == "mirrored"}
+        return files | {option: True for option, is_chosen in chosen.items() if is_chosen}
 
     def _path(self, path: Path) -> str:
-        """A path from the folder that holds the data root: nothing of the computer is told."""
-        root = self.session.root.path
-        return (Path(root.name) / path.relative_to(root)).as_posix()
+        """A path from the folder that holds the data root: nothing of the computer is told.
+
+        The visitor's own files are named as they were on the computer they came from.
+        """
+        root = self.session.root
+        name = PurePosixPath(root.name_of(path))
+        if root.is_own(str(name)):
+            return str(PurePosixPath(*name.parts[2:]))
+        return str(PurePosixPath(root.path.name) / name)

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas.atlas import OUTSIDE
+from ..atlas.places import name_place
 from ..images.maps import nifti_bytes
 from ..plotting.figures import ML, nice_ceiling
 from ..regions.differences import RegionDifferences, region_differences
 from ..stats.differences import DIFFERENCES as QUANTITIES
 from ..stats.differences import FILE_NAMES, CohortDifferences, cohort_differences
 from .cache import Cache
-from .colour_scales import DifferenceColours, MapColours
-from .map_slices import MapLayer
-from .picture import Mm
+from .places import Mm
 from .state import Selection
+from .widgets.layers import Scale, ValueLayer
 
 if TYPE_CHECKING:
     from .session import Session
@@ -64,17 +63,17 @@ class Pair:
     ----------
     request : PairRequest
     differences : CohortDifferences
-    a, b : MapLayer
+    a, b : ValueLayer
         Both on the grid of the differences.
-    difference : MapLayer
-        A - B of the same.
+    difference : ValueLayer
+        A - B of the same. Of volumes, all three hold the voxels of any number of patients.
     """
 
     request: PairRequest
     differences: CohortDifferences
-    a: MapLayer
-    b: MapLayer
-    difference: MapLayer
+    a: ValueLayer
+    b: ValueLayer
+    difference: ValueLayer
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ class PlaceOfTwo:
     Parameters
     ----------
     region : str
-        Empty where there is no atlas or no region.
+        What the place is called in the atlas; empty without one.
     a, b : Side
     min_patients : int
     """
@@ -148,7 +147,7 @@ class ComparisonService:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._differences, self._pairs, self._regions = Cache(2), Cache(2), Cache(4)
+        self._differences, self._layers, self._regions = Cache(2), Cache(4), Cache(4)
         self._ranges = Cache(16)
 
     def differences(self, request: PairRequest) -> CohortDifferences:
@@ -165,7 +164,9 @@ class ComparisonService:
 
     def pair(self, request: PairRequest) -> Pair:
         """The maps of A and B, and their difference, with their colours."""
-        return self._pairs.get(request, lambda: self._pair(request))
+        key = (request.cohort_a, request.cohort_b, request.map_key)
+        layers = self._layers.get(key, lambda: self._make_layers(request))
+        return Pair(request, self.differences(request), *layers)
 
     def place(self, request: PairRequest, mm: Mm, atlas: str = "") -> PlaceOfTwo:
         """What is known of a place in both cohorts."""
@@ -186,8 +187,7 @@ class ComparisonService:
             )
         )
         known = self._session.atlas(atlas)
-        region = known.region_at(mm) if known is not None else OUTSIDE
-        return PlaceOfTwo("" if region == OUTSIDE else region, a, b, request.min_patients)
+        return PlaceOfTwo(name_place(known, mm).words, a, b, request.min_patients)
 
     def regions(self, request: PairRequest, atlas: str) -> RegionDifferences | None:
         """A minus B in each region, as `region_differences` has it; None without an atlas."""
@@ -200,7 +200,7 @@ class ComparisonService:
             a, b = (self._session.load(name) for name in names)
             return region_differences(a, b, known, 1)
 
-        differences = self._regions.get((*names, atlas), subtract)
+        differences = self._regions.get((*names, atlas, self._session.sides_of(atlas)), subtract)
         return replace(differences, min_patients=request.min_patients)
 
     def file_bytes(self, request: PairRequest, name: str) -> bytes:
@@ -208,31 +208,29 @@ class ComparisonService:
         key = next(key for key, file in FILE_NAMES.items() if file == name)
         return nifti_bytes(self.differences(request).map(key).to_nifti())
 
-    def _pair(self, request: PairRequest) -> Pair:
+    def _make_layers(self, request: PairRequest) -> tuple[ValueLayer, ValueLayer, ValueLayer]:
+        """A, B and A - B at any k: the viewer hides the voxels of fewer patients."""
         differences, key = self.differences(request), request.map_key
-        maximum = self._maximum(request)
-        min_patients = 1 if key == FREQUENCY else request.min_patients
-        shown = [n >= min_patients for n in differences.n]
-        values = [each[at] for each, at in zip(_of_each(differences, key), shown, strict=True)]
-        exceeded = any(bool((column > maximum).any()) for column in values)
-        shade = MapColours(MAPS[key], _UNITS[key], maximum, QUANTITIES[key].colormap, exceeded)
-        a, b = (
-            MapLayer(differences.grid, differences.indices[at], column, shade)
-            for at, column in zip(shown, values, strict=True)
+        has_k = key != FREQUENCY  # a frequency is known of every voxel
+        of_each = _of_each(differences, key)
+        fewer = np.minimum(*differences.n)
+        compared = np.logical_and(*differences.seen) & (fewer >= has_k)
+        scale = Scale(self._maximum(request), QUANTITIES[key].colormap, shows_zero=True)
+        diverging = Scale(self._range(request), "blue-orange", kind="diverging", sides=SIDES)
+        unit = _UNITS[key]
+        points = "percentage points" if key == FREQUENCY else unit
+        a, b, difference = (
+            ValueLayer(
+                *(differences.grid, differences.indices[rows], values[rows], title, unit, scale),
+                n=n[rows] if has_k else None,
+            )
+            for rows, values, n, title, unit, scale in (
+                (differences.n[0] > 0, of_each[0], differences.n[0], MAPS[key], unit, scale),
+                (differences.n[1] > 0, of_each[1], differences.n[1], MAPS[key], unit, scale),
+                (compared, of_each[0] - of_each[1], fewer, DIFFERENCES[key], points, diverging),
+            )
         )
-        return Pair(request, differences, a, b, self._difference(request))
-
-    def _difference(self, request: PairRequest) -> MapLayer:
-        differences, key = self.differences(request), request.map_key
-        min_patients = 0 if key == FREQUENCY else request.min_patients
-        shown = np.logical_and(*differences.seen) & (np.minimum(*differences.n) >= min_patients)
-        of_a, of_b = _of_each(differences, key)
-        values = of_a[shown] - of_b[shown]
-        unit = "percentage points" if key == FREQUENCY else _UNITS[key]
-        maximum = self._range(request)
-        exceeded = bool((np.abs(values) > maximum).any())
-        shade = DifferenceColours(DIFFERENCES[key], unit, maximum, SIDES, exceeded)
-        return MapLayer(differences.grid, differences.indices[shown], values, shade)
+        return a, b, difference
 
     def _maximum(self, request: PairRequest) -> float:
         """Where the colours of A and of B end, whatever the number of patients."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,6 @@ import traitlets as t
 
 from ..core.errors import Cancelled, LesionDashError
 from ..core.text import printable
-from ..plotting.figures import COLOUR_STOPS, OVERLAP_CLASSES
-from .display_scale import DisplayScale
 from .scripts import static_text
 from .sentences import without_options
 from .tasks import guarded
@@ -28,6 +26,7 @@ _STYLES = (
     "compare.css",
     "tour.css",
     "filters.css",
+    "loading.css",
 )
 
 _MOST_DETAILS = 200
@@ -47,6 +46,29 @@ _MIME = {
 }
 
 
+class NameList(widgets.Dropdown):  # type: ignore[misc]
+    """A list of names, the first of them for none, that are offered anew as files come and go."""
+
+    is_filling = False
+    """Whether what is chosen changes only because other names are offered."""
+
+    def offer(self, options: Sequence[tuple[str, str]]) -> None:
+        """Offer names, each after what it is called; the one that is chosen stays if it is there.
+
+        Where it is not, whoever removed it chooses another one.
+        """
+        if tuple(options) == self.options:  # type: ignore[has-type]
+            return
+        chosen = self.value  # type: ignore[has-type]
+        self.is_filling = True  # options choose the first of them
+        try:
+            self.options = tuple(options)
+            names = [name for _, name in options]
+            self.value = chosen if chosen in names else names[0]
+        finally:
+            self.is_filling = False
+
+
 def bind(model: t.HasTraits, trait: str, widget: widgets.Widget, attribute: str = "value") -> None:
     """Keep a trait of a model and an attribute of a widget equal.
 
@@ -55,6 +77,8 @@ def bind(model: t.HasTraits, trait: str, widget: widgets.Widget, attribute: str 
     """
 
     def to_model(change: dict[str, Any]) -> None:
+        if getattr(widget, "is_filling", False):
+            return
         with contextlib.suppress(t.TraitError):
             setattr(model, trait, change["new"])
         setattr(widget, attribute, getattr(model, trait))
@@ -88,12 +112,12 @@ class Banner:
 
     Parameters
     ----------
-    root : str
-        The data root; files below it are named from there.
+    without_paths : callable, optional
+        Takes the folders of the server out of a sentence.
     """
 
-    def __init__(self, root: str = "") -> None:
-        self._root = printable(root)
+    def __init__(self, without_paths: Callable[[str], str] = str) -> None:
+        self._without_paths = without_paths
         self._text = widgets.HTML()
         self.widget = widgets.HBox([self._text, CloseButton(self.clear)])
         self.widget.add_class("ld-banner")
@@ -125,8 +149,7 @@ class Banner:
         self.widget.remove_class("ld-hidden")
 
     def _escape(self, text: str) -> str:
-        shown = printable(without_options(text))
-        return html.escape(shown.replace(f"{self._root}/", "") if self._root else shown)
+        return html.escape(self._without_paths(printable(without_options(text))))
 
     def clear(self) -> None:
         """Show nothing."""
@@ -155,16 +178,9 @@ class Names(anywidget.AnyWidget):
     _esm = static_text("names.js")
 
 
-class Probe(anywidget.AnyWidget):
-    """Asks the browser whether it has WebGL 2."""
-
-    _esm = static_text("probe.js")
-    webgl = t.Enum(["unknown", "yes", "no"], default_value="unknown").tag(sync=True)
-
-
 def card(title: widgets.Widget | str, *children: widgets.Widget, name: str) -> widgets.VBox:
     """A framed part of a page with a title."""
-    head = heading(title) if isinstance(title, str) else title
+    head = widgets.HBox([heading(title)]) if isinstance(title, str) else title
     head.add_class("ld-card-head")
     box = widgets.VBox([head, *children])
     box.add_class("ld-card")
@@ -205,41 +221,6 @@ def download_button(text: str, tooltip: str, action: Callable[[], None]) -> widg
     button.add_class("ld-button")
     button.on_click(lambda _: action())
     return button
-
-
-def colour_bar(scale: DisplayScale, outlined: str = "") -> str:
-    """The colour bar or the legend of a map, as HTML.
-
-    Parameters
-    ----------
-    scale : DisplayScale
-    outlined : str, optional
-        The patient whose lesion is outlined over the map.
-    """
-    title = f"<span>{html.escape(scale.title)}</span>"
-    if outlined:
-        words = f"outline: lesion of {html.escape(outlined)}"
-        title += f'<span class="ld-swatch ld-outlined"><i></i>{words}</span>'
-    if not scale.colormap:
-        swatches = "".join(
-            f'<span class="ld-swatch"><i style="background:{css_colour(colour_class.colour)}"></i>'
-            f"{html.escape(colour_class.label)}</span>"
-            for colour_class in OVERLAP_CLASSES
-        )
-        return (
-            f'<div class="ld-scale"><div>{title}</div><div class="ld-legend">{swatches}</div></div>'
-        )
-    stops = ", ".join(
-        f"{css_colour(colour)} {position / 2.55:.1f}%"
-        for position, colour in COLOUR_STOPS[scale.colormap]
-    )
-    end = f"{'≥ ' if scale.exceeded else ''}{scale.maximum:g} {scale.unit}"
-    ticks = "".join(f"<span>{text}</span>" for text in ("0", f"{scale.maximum / 2:g}", end))
-    return (
-        f'<div class="ld-scale"><div>{title}</div>'
-        f'<div class="ld-bar" style="background:linear-gradient(to right, {stops})"></div>'
-        f'<div class="ld-ticks">{ticks}</div></div>'
-    )
 
 
 def style_sheet() -> widgets.Box:

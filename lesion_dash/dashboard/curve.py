@@ -11,6 +11,7 @@ from typing import Any
 import anywidget
 import traitlets as t
 
+from ..core.formats import PERCENT
 from ..plotting.figures import nice_ceiling
 from ..stats.coverage import Coverage, Mark
 from .scripts import static_text
@@ -123,7 +124,7 @@ def _axes(frame: Frame) -> str:
         for percentage in percentages
     )
     middle = (_LEFT + _RIGHT) / 2
-    name = f'<text x="{middle}" y="{_HEIGHT - 8}">minimum patients at a voxel (k)</text>'
+    name = f'<text x="{middle}" y="{_HEIGHT - 8}">minimum lesion overlap (k)</text>'
     return labels + below + name
 
 
@@ -166,7 +167,7 @@ def _dots(frame: Frame, curves: Sequence[Curve], min_patients: int) -> list[str]
         parts.append(
             f'<circle class="ld-curve-dot ld-curve-{side.lower()}" cx="{x:.1f}" cy="{y:.1f}" '
             f'r="4.5"/><text class="ld-curve-side" x="{x + 9:.1f}" y="{last:.1f}">{side} '
-            f"{share:.1f} %</text>"
+            f"{PERCENT.with_unit(share).replace('<', '&lt;')}</text>"
         )
     return parts
 

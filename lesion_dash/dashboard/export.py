@@ -52,8 +52,12 @@ def _provenance(session: Session, selection: Selection, sums: dict[str, str]) ->
         for side, name in (("a", selection.cohort_a), ("b", selection.cohort_b))
     }
     files = {name: text for name, text in chosen.items() if text}
-    parameters = asdict(selection) | conditions | files
-    return provenance_bytes("dashboard", parameters, inputs, counts, sums)
+    sides = session.sides_of(selection.atlas)
+    of_names = {"accept_swapped": sides == "accepted", "mirror_atlas": sides == "mirrored"}
+    parameters = asdict(selection) | conditions | files | (of_names if sides else {})
+    content = provenance_bytes("dashboard", parameters, inputs, counts, sums)
+    # Where dropped files lay on the server tells nobody anything, and is gone with the session.
+    return session.root.without_own_folders(content.decode()).encode()
 
 
 def _folder_name(selection: Selection) -> str:

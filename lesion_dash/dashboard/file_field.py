@@ -59,6 +59,7 @@ class FileField(t.HasTraits):
         self.folders.observe(self._folder_chosen, names="value")
         self.names.observe(self._name_chosen, names="value")
         files.last.observe(lambda _: self._fill(), names="name")
+        files.root.observe(self._fill)
 
     def clear(self) -> None:
         """Choose none."""
@@ -86,7 +87,8 @@ class FileField(t.HasTraits):
         """None and what else is offered, the folder that was last chosen, and the others."""
         last, counts = self._files.last.name, self._files.folders
         names = sorted(counts, key=lambda name: name != last)
-        return (*self._first, *((f"{name} ({counts[name]})", name) for name in names))
+        words = self._files.root.words_of
+        return (*self._first, *((f"{words(name)} ({counts[name]})", name) for name in names))
 
     def _fill(self) -> None:
         """Offer the folders anew; the chosen one stays."""
@@ -94,9 +96,13 @@ class FileField(t.HasTraits):
         if self.folders.options == self._options:
             return
         self._is_filling = True  # setting options chooses the first of them
-        self.folders.options = self._options
-        self.folders.value = folder
+        self.folders.options = options = self._options
+        is_there = folder in {name for _, name in options}
+        if is_there:
+            self.folders.value = folder
         self._is_filling = False
+        if not is_there:
+            self._folder_chosen({"new": ""})
 
     def _folder_chosen(self, change: dict[str, Any]) -> None:
         folder = change["new"]

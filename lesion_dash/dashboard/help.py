@@ -1,4 +1,4 @@
-"""What each control of the first page is for, behind a small “?” beside its name."""
+"""What controls and parts of the pages are for, behind a small “?” beside their names."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _FILES_THAT_COUNT = (
 )
 
 HELP: Mapping[str, str] = {
-    "Folder A": "A folder of binary lesion masks (NIfTI), one file a patient, all in one common "
+    "Folder A": "A folder of binary lesion masks (NIfTI), one file per patient, all in one common "
     "space. Folders are looked up below the data root. “Filter” shows part of its patients, by the "
-    "columns of participants.tsv: a range holds both of its ends, an empty end has no bound, the "
-    "same number twice asks for that number alone, and a patient has to meet all conditions. What "
+    "columns of participants.tsv: ranges include both limits, an empty limit sets no bound, "
+    "and a patient has to meet all conditions. What "
     "is unusual about its files stands above the page, in the notes on the data.",
     "Files that count, A": _FILES_THAT_COUNT,
     "Folder B (optional)": "A second cohort, or the same folder again with other patients: it adds "
     "where both overlap.",
     "Files that count, B": _FILES_THAT_COUNT,
-    "Minimum patients at a voxel": "k: a voxel counts where at least k patients are lesioned. "
+    "Minimum lesion overlap (k)": "k: a voxel counts where at least k patients are lesioned. "
     "Few patients make a mean uncertain; many leave little of the brain.",
     "Map": "What the colours show: how many patients are lesioned at a voxel, or the mean, SD or "
     "median of the total lesion volume of those patients. The colours run from 0 to a fixed end, "
@@ -35,21 +35,66 @@ HELP: Mapping[str, str] = {
     "where some lie higher.",
     "Atlas": "Names the regions that the map lies in. It has to be in the space of the masks; each "
     "voxel takes the label of the atlas voxel at its place.",
-    "Save": "The map that is shown, or another: maps as NIfTI and tables as CSV, the same files "
-    "that the command line writes.",
-    "Brain": "Click to move the crosshair; the line below the brain reads off its place in mm, the "
-    "region, and the patients lesioned there with mean ± SD of their volumes. The mouse wheel "
-    "leafs through the slices. Neurological: the patient's left is on the left of the screen; "
-    "radiological: on the right.",
+    "Save": "The map that is shown, or another: maps as compressed NIfTI and tables as CSV. "
+    "“.nii” saves the map as the command line writes it.",
+    "Brain": "Click to move the crosshair; the line below the brain gives its coordinates in mm, "
+    "the region, and the patients with a lesion there with mean ± SD of their volumes. Once "
+    "the brain was clicked, the mouse wheel moves through the slices and the arrow keys move the "
+    "crosshair; with Ctrl the wheel zooms, and the right button moves the picture. A double click "
+    "shows one plane large, another one all. “Display” has the rest. R|L: the patient's left is on "
+    "the left of the screen (neurological), or on the right (radiological).",
+    "Figure": "The same map drawn by nilearn, for a paper or a slide. Click it to enlarge it, to "
+    "choose planes, slices, background and size, and to save it as PNG, SVG or PDF.",
     "Regions": "The regions that the voxels with at least k patients lie in, of A and of B where B "
-    "is chosen, whichever map is shown; the largest share first, what lies in no region last. "
+    "is chosen, whichever map is shown; most patients of A first, what lies in no region "
+    "above all, by its distance to the nearest one. “By lobe” and the like put regions under rows "
+    "that unfold. Patients: those with any lesioned voxel in the region. "
     "Volume: what region and map share; % of map, % of region: that volume as a share of each; "
     "Dice: twice that volume over the sum of both. Exp., with a probabilistic atlas: each voxel "
     "counts as much as it is likely to lie in the region; Max. prob.: the most likely one. A "
     "click moves the crosshair to where most patients are lesioned in it, and lists them.",
-    "Patients here": "Who is lesioned at the crosshair, or in the region chosen above, with the "
-    "columns of the participants table. The strip shows their lesion volumes among those of all. "
-    "A click on a patient outlines that lesion on the brain.",
+    "Patients with a lesion": "The patients with a lesion at the crosshair, or in the region "
+    "there, with the columns of the participants table. The strip shows their lesion volumes "
+    "among those of all. A click on a patient outlines that lesion on the brain.",
+    "Report": "One HTML file with patients, maps, tables, methods and code, to read, print and "
+    "share. It names the files of patients.",
+    "Show code": "Python and commands that give the same numbers and files.",
+    "Compare A and B": "The maps of two cohorts with one crosshair, and their difference. Choose A "
+    "and B on the page Maps, or split a cohort there. Descriptive; no statistical test.",
+    "Region by region": "How often, and how much, the patients of A and of B are lesioned in each "
+    "region of the atlas.",
+    "How much of the brain does each k leave?": "k is the minimum number of patients with a lesion "
+    "at a voxel. The curve shows the share of the brain that remains for each k.",
+    "Are lesions here larger than expected by chance?": "Large lesions cover more voxels, so that "
+    "the mean lesion volume is above the cohort's mean nearly everywhere. The permutation test "
+    "shuffles the volumes over the patients and keeps their masks: a small corrected p says that "
+    "lesions at a voxel are larger than that gives.",
+    "Significant clusters": "Connected voxels with a corrected p (family-wise) of at most 0.05.",
+    "Best match of each component": "The region with the highest correlation with each component. "
+    "A low correlation is a poor match: most of a large component lies outside any one region.",
+    "Components and regions": "Every component of the map beyond the threshold with every region "
+    "it shares voxels with. Correlation: of the component with the region, over all voxels of the "
+    "brain; IoU: shared volume over the volume of both.",
+    "Patients": "Every file of the folder with its lesion volume and the columns of the "
+    "participants table. A click on a patient outlines that lesion on the brain.",
+    "Lesion volumes": "How many patients have lesions of which volume.",
+    "File check": "Files that are skipped, and files that are used with a remark, with the reason.",
+    "1  Input": "Functional runs with a table of events, images or masks of two groups, or a map. "
+    "The files are those of the data root.",
+    "2  Test": "A test at each voxel, with a correction for many voxels where it is chosen.",
+    "3  From the map to a mask": "Threshold the map, then add steps such as dilating or keeping "
+    "the inside of an atlas's regions. Each step can be seen and undone.",
+    "4  Clusters (ROIs)": "Connected voxels of the mask, each a region of interest. Select some to "
+    "keep only these.",
+    "5  Values": "Mean, SD and median of the images in each region of interest, by condition or "
+    "group.",
+    "1  Images": "An image of one volume, and the template it is registered to. A lesion mask is "
+    "excluded from the comparison.",
+    "2  Check": "Template and image at the same place: blend, flicker or checkerboard.",
+    "3  Region": "A region of a map in the template's space, brought to the image.",
+    "4  Signal": "Signal to noise and contrast to noise in the region, by several definitions.",
+    "Slices": "Click into a slice, or press the arrow keys there, to move the crosshair.",
+    "Suitability": "What the image could be used as: mask, atlas, map or series, and why not.",
 }
 """Text by the label of a control, or the title of a card."""
 

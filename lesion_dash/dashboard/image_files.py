@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from ..core.errors import InputError
@@ -23,7 +22,7 @@ class ImageFiles:
 
     root: DataRoot
 
-    @cached_property
+    @property
     def folders(self) -> dict[str, int]:
         """Names of the folders that hold images, and the number of images in each."""
         return self.root.image_counts
@@ -58,4 +57,4 @@ class ImageFiles:
     def _folder(self, folder: str) -> Path:
         if folder not in self.folders:
             raise InputError(folder, "is no folder of images", "choose one from the list")
-        return self.root.path if folder == "." else self.root.path / folder
+        return self.root.place(folder)

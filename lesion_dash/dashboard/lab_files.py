@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -36,6 +36,7 @@ class LabFiles:
     """
 
     root: DataRoot
+    _counts: dict[str, dict[str, int]] = field(default_factory=dict, init=False, compare=False)
 
     @cached_property
     def _own(self) -> ImageFiles:
@@ -46,12 +47,19 @@ class LabFiles:
         """The folder that is offered first where the next file is chosen."""
         return LastFolder()
 
-    @cached_property
+    @property
     def folders(self) -> dict[str, int]:
         """Names of the folders with images in them or below them, and how many those are."""
+        listed = self._own.folders
+        if self._counts.get("") != listed:
+            self._counts.clear()
+            self._counts.update({"": listed, "all": self._count_above(listed)})
+        return self._counts["all"]
+
+    def _count_above(self, listed: Mapping[str, int]) -> dict[str, int]:
         counts: dict[str, int] = {}
-        for name, count in self._own.folders.items():
-            for above in _above(name):
+        for name, count in listed.items():
+            for above in self._above(name):
                 counts[above] = counts.get(above, 0) + count
         return dict(sorted(counts.items()))
 
@@ -60,7 +68,7 @@ class LabFiles:
         self._check(folder)
         choices = []
         for own in self._own.folders:
-            if _is_below(own, folder):
+            if folder in self._above(own):
                 place = PurePosixPath(own).relative_to(folder)
                 choices += [(place / name).as_posix() for name in self._own.names(own)]
         return tuple(sorted(choices))
@@ -114,7 +122,7 @@ class LabFiles:
     def participants(self, folder: str) -> Participants | None:
         """The participants table of a folder of masks, None where there is none."""
         place = Path(self.folder_path(folder))
-        return read_participants(place, self.images(folder), within=self.root.path)[0]
+        return read_participants(place, self.images(folder), within=self.root.within(folder))[0]
 
     def columns(self, folder: str) -> dict[str, tuple[str, ...]]:
         """The columns of the participants table, each with the values that its patients have."""
@@ -126,13 +134,6 @@ class LabFiles:
             name: tuple(sorted({row[place] for row in rows if row[place]}))
             for place, name in enumerate(table.columns)
         }
-
-    def first_runs(self) -> str:
-        """The folder that holds the runs with tables, the one above where several do."""
-        owners = [name for name in self._own.folders if self.runs_like_the_first(name)]
-        if not owners:
-            return ""
-        return next(name for name in _above(owners[0]) if all(_is_below(o, name) for o in owners))
 
     def runs_like_the_first(self, folder: str) -> tuple[str, ...]:
         """The runs that have a table, and the name of the first such but for its numbers."""
@@ -146,7 +147,12 @@ class LabFiles:
 
     def _place(self, folder: str) -> Path:
         self._check(folder)
-        return self.root.path if folder == "." else self.root.path / folder
+        return self.root.place(folder)
+
+    def _above(self, name: str) -> list[str]:
+        """A listed folder and those above it, the lowest first."""
+        names = [name, *map(str, PurePosixPath(name).parents)]
+        return [each for each in names if self.root.is_own(each) == self.root.is_own(name)]
 
     @staticmethod
     def _inside(path: Path) -> Path:
@@ -175,15 +181,6 @@ def _choose_table(image: str, tables: Mapping[str, list[str]]) -> str:
     own = tables.get(beginning, []) if beginning else []
     chosen = own or (general if len(general) == 1 else [])
     return PurePosixPath(image).with_name(chosen[0]).as_posix() if chosen else ""
-
-
-def _is_below(name: str, folder: str) -> bool:
-    return PurePosixPath(name).is_relative_to(folder)
-
-
-def _above(name: str) -> list[str]:
-    """A folder and those above it, the lowest first."""
-    return [name, *map(str, PurePosixPath(name).parents)]
 
 
 def _beginning(name: str) -> str:

@@ -119,7 +119,7 @@ def _cohorts(choices: InputChoices, files: LabFiles) -> Source:
         *folders,
         test=_test(choices),
         min_patients=choices.min_patients,
-        within=str(files.root.path),
+        within=str(files.root.within(choices.folder)),
         **_files_of(files, choices.folder, choices.folder_b),
     )
 
@@ -139,7 +139,7 @@ def _of_participants(choices: InputChoices, files: LabFiles) -> dict[str, Any]:
         remedy = "put participants.tsv beside the masks"
         raise InputError(choices.folder, "has no participants table", remedy)
     folder = files.folder_path(choices.folder)
-    places = {"participants": str(table.path), "within": str(files.root.path)}
+    places = {"participants": str(table.path), "within": str(files.root.within(choices.folder))}
     own = _files_of(files, choices.folder)
     return {"folder": folder, "column": choices.column, **places, **own}
 

@@ -14,7 +14,7 @@ from ..core.errors import InputError
 from ..rois.recipe import InsideFile, InsideRegions, MoreIn, RecipeStep
 from ..rois.steps import FillHoles, Morph, Operation, Unit
 from ..stats.components import SHARED
-from .data_root import DataRoot
+from .data_root import OWN_FILES, DataRoot
 from .lab_files import LabFiles
 
 _OPERATIONS, _UNITS = get_args(Operation), get_args(Unit)
@@ -41,7 +41,7 @@ def _parts(step: RecipeStep, root: DataRoot) -> list[object]:
     if isinstance(step, MoreIn):
         return ["more in", step.group]
     if isinstance(step, InsideFile):
-        return ["file", Path(step.path).relative_to(root.path).as_posix(), step.threshold or 0]
+        return ["file", root.name_of(Path(step.path)), step.threshold or 0]
     if isinstance(step, InsideRegions):
         files = root.atlases.items()
         atlas = next(name for name, (image, _) in files if str(image) == step.atlas)
@@ -89,7 +89,9 @@ def _more_in(_root: DataRoot, group: Any) -> RecipeStep:
 def _inside_file(root: DataRoot, name: Any, threshold: Any) -> RecipeStep:
     if not isinstance(name, str) or not _is_number(threshold, _LARGEST):
         raise TypeError
-    return InsideFile(LabFiles(root).path(_EVERYWHERE, name), threshold or None)
+    folder = OWN_FILES if root.is_own(name) else _EVERYWHERE
+    file = name.removeprefix(f"{OWN_FILES}/")
+    return InsideFile(LabFiles(root).path(folder, file), threshold or None)
 
 
 def _inside_regions(root: DataRoot, atlas: str, *names: str) -> RecipeStep:

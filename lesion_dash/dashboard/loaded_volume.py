@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import InputError
 from ..images.nifti import Axis
 from ..images.reading import ImageSource
 from ..images.survey import Survey
@@ -189,10 +188,3 @@ def window_of(survey: Survey) -> tuple[float, float]:
         return low, high
     last = int(np.searchsorted(np.cumsum(counts), _BRIGHT * counts.sum()))
     return low, min(high, float(edges[min(last + 1, edges.size - 1)]))
-
-
-def refuse_drop(name: str, size: int, limit: int) -> InputError:
-    """The sentence for a file that is too large to be dropped."""
-    problem = f"is too large to be dropped here: {size / 1e6:,.0f} MB, {limit / 1e6:,.0f} allowed"
-    remedy = "put it into the data root, or use `lesion-dash inspect` in a terminal"
-    return InputError(name, problem, remedy)

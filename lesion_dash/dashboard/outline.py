@@ -1,9 +1,10 @@
-"""The lesion of one patient: its border over the map, and a place inside it."""
+"""Lesions of single patients over the map: who, a place inside, and the scan beside the mask."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+import re
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,24 +12,29 @@ from numpy.typing import NDArray
 from ..cohort.cohort import Cohort
 from ..cohort.participants import Patient
 from ..core.errors import InputError
+from ..core.formats import VOLUME
 from ..core.grid import Grid, find_index
+from ..files.listing import has_image_ending, is_confined, strip_ending
+from ..images.maps import read_map
 from ..images.masks import Mask
-from ..plotting.figures import (
-    COLOUR_STOPS,
-    EDGE_CLASS,
-    ML,
-    OUTLINE_CLASS,
-    OUTLINED,
-    OUTLINED_CLASSES,
-    Layer,
-)
+from ..plotting.figures import ML, Colour
 from .app_context import AppContext
-from .picture import Mm, Picture
+from .places import Mm
 from .session import Session
 from .state import Choices
+from .widgets.layers import MaskLayer, ScanLayer
+from .widgets.viewer import MOST_MASKS
 
-_LAST, _EDGE = 255, 254
-"""The levels of the outline and of its edge in a table of colours; the map has those below."""
+OUTLINE_COLOUR: Colour = (255, 255, 255)
+KEPT_COLOURS: tuple[Colour, ...] = (
+    (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0),
+    (204, 121, 167),
+)  # fmt: skip
+"""Of lesions that are kept beside the chosen one: those of Okabe and Ito, which colour-blind eyes
+tell apart."""
+
+_SCAN = re.compile(r"_(T1w|FLAIR)$", re.IGNORECASE)
+_SAME = re.compile(r"(?:sub|ses|space)-[^_]+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,27 +51,12 @@ class Outline:
     patient: str
     lesion: Mask
 
-    @cached_property
-    def border(self) -> Mask:
-        """See `border_of`."""
-        return border_of(self.lesion)
-
-    @cached_property
-    def edge(self) -> Mask:
-        """See `edge_of`."""
-        return edge_of(self.lesion)
-
-    def lies_on(self, grid: Grid) -> bool:
-        """Whether there is anything to be drawn on this grid."""
-        return bool(self.lesion.voxels) and self.lesion.grid == grid
-
     @property
     def summary(self) -> str:
         """Who, and how large."""
         if not self.lesion.voxels:
             return f"{self.patient}, an empty mask"
-        volume = self.lesion.volume_mm3 / ML
-        return f"{self.patient}, {f'{volume:,.1f}' if volume >= 1 else f'{volume:.2g}'} mL"
+        return f"{self.patient}, {VOLUME.with_unit(self.lesion.volume_mm3 / ML)}"
 
 
 def key_of(session: Session, name: str, patient: Patient) -> str:
@@ -73,13 +64,80 @@ def key_of(session: Session, name: str, patient: Patient) -> str:
     return f"{session.origin(name)[0]}/{patient.file}"
 
 
-def find_outline(session: Session, choices: Choices) -> Outline | None:
-    """The outline of the chosen patient, None where neither cohort has that patient."""
+def find_outline(session: Session, choices: Choices, key: str = "") -> Outline | None:
+    """The outline of a patient, by default the chosen one; None where neither cohort has it."""
+    patient_key = key or choices.patient
     for name in filter(None, (choices.cohort_a, choices.cohort_b)):
         cohort = session.load(name)
         for row, patient in enumerate(cohort.used):
-            if key_of(session, name, patient) == choices.patient:
+            if key_of(session, name, patient) == patient_key:
                 return Outline(patient.id, cohort.mask(row))
+    return None
+
+
+class LesionLayers:
+    """The chosen patient's lesion and those that are kept, each made for the viewer once.
+
+    Parameters
+    ----------
+    context : AppContext
+    """
+
+    def __init__(self, context: AppContext) -> None:
+        self._context = context
+        self._made: dict[tuple[str, Colour, int], MaskLayer] = {}
+
+    @property
+    def layers(self) -> tuple[MaskLayer, ...]:
+        """The kept ones in colours of their own; the chosen one last, so that it lies above."""
+        choices = self._context.choices
+        kept = [key for key in choices.kept if key != choices.patient][: MOST_MASKS - 1]
+        colours = dict(zip(kept, KEPT_COLOURS, strict=False)) | {choices.patient: OUTLINE_COLOUR}
+        before, self._made = self._made, {}
+        for key, colour in colours.items():
+            outline = find_outline(self._context.session, choices, key) if key else None
+            if outline is not None and outline.lesion.voxels:
+                # A folder that is read again has another grid.
+                name = (key, colour, id(outline.lesion.grid))
+                made = before.get(name) or MaskLayer(outline.lesion, outline.patient, colour)
+                self._made[name] = made
+        return tuple(self._made.values())
+
+
+def find_scan(folder: Path, file: str) -> Path | None:
+    """The patient's own scan beside a mask: ``*_T1w`` or ``*_FLAIR`` of the same space.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the cohort.
+    file : str
+        Of the mask, below it.
+    """
+    mask = folder / file
+    entities = _SAME.findall(strip_ending(mask.name))
+    if not any(entity.startswith("sub-") for entity in entities):
+        return None
+    beside = (path for path in sorted(mask.parent.iterdir()) if has_image_ending(path.name))
+    for path in beside:
+        stem = strip_ending(path.name)
+        if _SCAN.search(stem) and _SAME.findall(stem) == entities and is_confined(path):
+            return path
+    return None
+
+
+def own_scan(context: AppContext) -> ScanLayer | None:
+    """Read the scan beside the chosen patient's mask, None where there is none; takes a moment."""
+    choices, session = context.choices, context.session
+    for name in filter(None, (choices.cohort_a, choices.cohort_b)):
+        for patient in session.load(name).used:
+            if key_of(session, name, patient) == choices.patient:
+                folder = session.root.cohort_folder(session.origin(name)[0])
+                path = find_scan(folder, patient.file)
+                if path is None:
+                    return None
+                scan = read_map(path)
+                return ScanLayer(scan.array, scan.grid, strip_ending(path.name), blend=1.0)
     return None
 
 
@@ -117,50 +175,6 @@ def row_of_file(cohort: Cohort, file: str) -> int:
     raise InputError(file, f"{problem} ({skipped.reason})" if skipped.reason else problem)
 
 
-def border_of(lesion: Mask) -> Mask:
-    """The voxels of a lesion of which one of the six neighbours is not lesioned.
-
-    A neighbour outside the image is not.
-
-    Examples
-    --------
-    >>> cube = np.zeros((7, 7, 7), bool)
-    >>> cube[1:6, 1:6, 1:6] = True
-    >>> mask = Mask.from_array(cube, Grid((7, 7, 7), np.diag([2.0, 2, 2, 1])), "cube")
-    >>> border_of(mask).voxels == 5**3 - 3**3
-    True
-    """
-    box, low = _block(lesion)
-    inner = box.copy()
-    for axis in range(3):
-        whole, within = np.moveaxis(box, axis, 0), np.moveaxis(inner, axis, 0)
-        within[1:] &= whole[:-1]
-        within[:-1] &= whole[1:]
-    positions = _positions(box & ~inner, low, lesion.grid)
-    return Mask(lesion.grid, positions, f"border of {lesion.name}")
-
-
-def edge_of(lesion: Mask) -> Mask:
-    """The voxels beside a lesion: not lesioned, as one of the six neighbours is.
-
-    Examples
-    --------
-    >>> cube = np.zeros((7, 7, 7), bool)
-    >>> cube[1:6, 1:6, 1:6] = True
-    >>> mask = Mask.from_array(cube, Grid((7, 7, 7), np.diag([2.0, 2, 2, 1])), "cube")
-    >>> edge_of(mask).voxels == 6 * 5**2
-    True
-    """
-    box, low = _block(lesion)
-    outer = box.copy()
-    for axis in range(3):
-        whole, around = np.moveaxis(box, axis, 0), np.moveaxis(outer, axis, 0)
-        around[1:] |= whole[:-1]
-        around[:-1] |= whole[1:]
-    positions = _positions(outer & ~box, low, lesion.grid)
-    return Mask(lesion.grid, positions, f"edge of {lesion.name}")
-
-
 def deepest_mm(lesion: Mask) -> Mm:
     """The middle (mm) of the voxel farthest inside a lesion, in steps from voxel to voxel.
 
@@ -185,46 +199,6 @@ def deepest_mm(lesion: Mask) -> Mm:
     middle = lesion.grid.mm_of_index(lesion.indices).mean(axis=0)
     x, y, z = deepest[np.argmin(np.linalg.norm(deepest - middle, axis=1))].tolist()
     return x, y, z
-
-
-def outlined_picture(picture: Picture, outline: Outline) -> Picture:
-    """A picture with the outline drawn over it, in levels that the map does not have."""
-    is_table = bool(picture.colormap)
-    top = np.uint8(_EDGE - 1 if is_table else _LAST)
-    levels = np.minimum(np.asfortranarray(picture.levels), top)
-    flat = levels.reshape(-1, order="F")
-    flat[outline.edge.indices] = _EDGE if is_table else EDGE_CLASS.value
-    flat[outline.border.indices] = _LAST if is_table else OUTLINE_CLASS.value
-    colormap = f"{picture.colormap}{OUTLINED}" if is_table else ""
-    return replace(picture, levels=levels, colormap=colormap)
-
-
-def outlined_layer(layer: Layer, outline: Outline) -> Layer:
-    """What nilearn draws, with the outline drawn over it."""
-    array = np.array(layer.array, float, order="F")
-    flat = array.reshape(-1, order="F")
-    if layer.classes:
-        flat[outline.edge.indices] = EDGE_CLASS.value
-        flat[outline.border.indices] = OUTLINE_CLASS.value
-        return replace(layer, array=array, classes=OUTLINED_CLASSES)
-    # In the middle of their levels, so that rounding does not lift them.
-    np.minimum(array, layer.maximum * (_EDGE - 1.5) / _LAST, out=array)
-    flat[outline.edge.indices] = layer.maximum * (_EDGE - 0.5) / _LAST
-    flat[outline.border.indices] = layer.maximum
-    return replace(layer, array=array, colormap=f"{layer.colormap}{OUTLINED}")
-
-
-def outline_tables() -> dict[str, dict[str, list[int]]]:
-    """The tables of colours with an outline, as niivue wants them."""
-    return {
-        name: {
-            "I": [position for position, _ in stops],
-            "A": [0, *[_LAST] * (len(stops) - 1)],
-            **{channel: [c[i] for _, c in stops] for i, channel in enumerate("RGB")},
-        }
-        for name, stops in COLOUR_STOPS.items()
-        if name.endswith(OUTLINED)
-    }
 
 
 def _holds(lesion: Mask, mm: Mm) -> bool:

@@ -18,7 +18,7 @@ from ..stats.components import SHARED
 from .assignment_request import AssignChoices
 from .assignment_service import MAPS_OF_COHORTS
 from .comparison_service import MAPS as COMPARED
-from .data_root import DataRoot
+from .data_root import OWN_FILES, DataRoot
 from .file_field import MARK, split_file
 from .image_files import ImageFiles
 from .lab_choices import InputChoices, WayChoices
@@ -37,6 +37,7 @@ _LONGEST_SHOWN = 60
 _MOST_NAMES = 2000
 _MOST_STEPS = 30
 _LARGEST = 1e9
+_OWN_NAME = rf'(\["(file|regions)",")?{re.escape(OWN_FILES)}(/|$)'
 _OFFERED = re.compile(rf"{MARK}({MNI}|-?\d{{1,9}})", re.ASCII)
 """What is no file: the template that comes with the program, or a region of a map by its label."""
 
@@ -99,6 +100,27 @@ def text_of(value: object) -> str:
     return value
 
 
+def is_own_file(value: object) -> bool:
+    """Whether what is kept of a choice names a file or folder that the visitor has dropped.
+
+    Examples
+    --------
+    >>> is_own_file("My masks (dropped)/1/lesions"), is_own_file("lesions"), is_own_file(None)
+    (True, False, False)
+    """
+    if isinstance(value, list | tuple):
+        return any(map(is_own_file, value))
+    # Of the steps of the ROI page, which are JSON, it is one of several texts.
+    return isinstance(value, str) and bool(re.match(_OWN_NAME, value))
+
+
+def refuse_own(value: object) -> None:
+    """Raise InputError where a link or a session file names what somebody has dropped."""
+    if is_own_file(value):
+        problem = "dropped masks are not part of a link or a session file"
+        raise InputError(OWN_FILES, problem, "drop them here")
+
+
 def check_inputs(root: DataRoot, inputs: object) -> tuple[dict[str, Values], list[InputError]]:
     """What can be taken of the choices of single pages, and why the rest cannot.
 
@@ -142,6 +164,7 @@ def _check_page(
     # In the order of the table: what a file is in comes before the file.
     for name in (name for name in fields if name in values):
         try:
+            refuse_own(values[name])
             taken[name] = fields[name].check(root, values[name], taken)
         except LesionDashError as error:
             problem = error.problem if isinstance(error, InputError) else str(error)

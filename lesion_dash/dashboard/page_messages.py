@@ -8,37 +8,36 @@ class, and a trait that a later release of a package adds is closed until it is 
 from __future__ import annotations
 
 import math
-import re
 import sys
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
-from ipyniivue import Volume
 
 from ..core.text import printable
 from .address import AddressBar
 from .blend_view import BlendView
-from .controls import CloseButton, Probe
+from .controls import CloseButton
 from .curve import CurveView
-from .map_slices import MapSlices
-from .niivue import QuickNiiVue
 from .own_server import is_voila
 from .pages.filters import FilterView
-from .place_field import PlaceField
-from .session_menu import SessionMenu
-from .slice_view import FileDrop, SliceView
-from .steady_table import SteadyTable
+from .slice_view import SliceView
 from .tour import Tour
+from .widgets.appearance import Appearance
+from .widgets.drop import FileDrop
+from .widgets.figure_view import FigureView
+from .widgets.navigation import Navigation
+from .widgets.session_menu import SessionMenu
+from .widgets.table import Table
+from .widgets.viewer import Viewer
 
 CONTROL_TARGET = "jupyter.widget.control"
 _MOST_CONTROL_COMMS = 100
 _MOST_LOGGED = 50
 _LONGEST_NAME = 80
-_CHUNK = re.compile(r"(chunk_\w+)_\d+")
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,8 @@ class PageInput:
     ----------
     traits : frozenset of str
         Names of the traits it may set.
-    events : mapping of str to frozenset of str
-        Events of custom messages, and the keys of their data that are passed on.
+    events : frozenset of str
+        Events of custom messages; nothing else of a message is passed on.
     is_checked : bool
         Whether the widget is one of ours that checks each custom message itself.
     unused : frozenset of str
@@ -58,7 +57,7 @@ class PageInput:
     """
 
     traits: frozenset[str] = frozenset()
-    events: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    events: frozenset[str] = frozenset()
     is_checked: bool = False
     unused: frozenset[str] = frozenset()
 
@@ -68,21 +67,11 @@ _VALUE = PageInput(frozenset({"value"}))
 _INDEX = PageInput(frozenset({"index"}))
 _CHECKED = PageInput(is_checked=True)
 
-# What ipyniivue's script tells of each image that it has loaded, voxels in chunks included.
-_VOLUME_FACTS = (
-    *("cal_max", "cal_min", "colormap", "dims_ras", "extents_max_ortho", "extents_min_ortho"),
-    *("frac2mm", "frac2mm_ortho", "hdr", "mat_ras", "n_frame_4d"),
-)
-# What it tells of a click or a drag beside the crosshair's new place.
-_VIEWER_EVENTS = (
-    *("event drag_release", "event hover_idx_change", "event intensity_change"),
-    *("event mouse_up", "event volume_updated"),
-)
-
 INPUTS: Mapping[type[widgets.Widget], PageInput] = {
+    Appearance: PageInput(frozenset({"dark"})),
     widgets.BoundedFloatText: _VALUE,
     widgets.BoundedIntText: _VALUE,
-    widgets.Button: PageInput(events={"click": frozenset()}),
+    widgets.Button: PageInput(events=frozenset({"click"})),
     widgets.Dropdown: _INDEX,
     widgets.FloatSlider: _VALUE,
     widgets.FloatText: _VALUE,
@@ -90,23 +79,14 @@ INPUTS: Mapping[type[widgets.Widget], PageInput] = {
     widgets.RadioButtons: _INDEX,
     widgets.Select: _INDEX,
     widgets.SelectMultiple: _INDEX,
-    widgets.Tab: PageInput(frozenset({"selected_index"})),
-    widgets.Text: PageInput(frozenset({"value"}), {"submit": frozenset()}),
+    widgets.Text: PageInput(frozenset({"value"}), frozenset({"submit"})),
     widgets.ToggleButtons: PageInput(frozenset({"index"}), unused=frozenset({"event click"})),
-    QuickNiiVue: PageInput(
-        frozenset({"_canvas_attached", "scene"}),
-        {"image_loaded": frozenset({"id"}), "location_change": frozenset({"mm"})},
-        unused=frozenset({"_volume_object_3d_data", *_VIEWER_EVENTS}),
-    ),
-    Volume: PageInput(unused=frozenset({"buffer_paths", "chunk_img", *_VOLUME_FACTS})),
-    SteadyTable: PageInput(frozenset({"clicked_in", "selected_rows"})),
-    MapSlices: PageInput(frozenset({"visible"}), is_checked=True),
-    PlaceField: PageInput(frozenset({"mm"})),
-    Probe: PageInput(frozenset({"webgl"})),
+    Viewer: PageInput(Viewer.FROM_PAGE),
+    Navigation: PageInput(frozenset({"selected_index"})),
     **dict.fromkeys(
         (AddressBar, BlendView, CloseButton, CurveView, FileDrop, FilterView), _CHECKED
     ),
-    **dict.fromkeys((SessionMenu, SliceView, Tour), _CHECKED),
+    **dict.fromkeys((FigureView, SessionMenu, SliceView, Table, Tour), _CHECKED),
 }
 """Holds for subclasses as well: anywidget makes one of its own for each widget."""
 
@@ -221,7 +201,7 @@ def permitted(
         passed, dropped = _permitted_state(allowed, data)
     elif method == "custom":
         passed, dropped = _permitted_event(allowed, data.get("content"))
-    return passed, [name for name in dropped if _CHUNK.sub(r"\1", name) not in allowed.unused]
+    return passed, [name for name in dropped if name not in allowed.unused]
 
 
 def _permitted_state(
@@ -245,14 +225,7 @@ def _permitted_event(allowed: PageInput, content: Any) -> tuple[dict[str, Any] |
     event = content.get("event") if isinstance(content, dict) else None
     if not isinstance(event, str) or event not in allowed.events:
         return None, [f"event {event}"]
-    keys = allowed.events[event]
-    passed: dict[str, Any] = {"event": event}
-    if keys:
-        given = content.get("data")
-        if not isinstance(given, dict):
-            return None, [f"event {event}"]
-        passed["data"] = {key: given[key] for key in keys if key in given}
-    return {"method": "custom", "content": passed}, []
+    return {"method": "custom", "content": {"event": event}}, []
 
 
 def _is_finite(value: Any) -> bool:

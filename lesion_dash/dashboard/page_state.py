@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..cohort.conditions import parse_conditions
 from ..cohort.selection import FileChoice
 from ..core.errors import InputError
+from ..plotting.figures import MOSAIC_SLICES
 from .data_root import DataRoot
-from .page_inputs import Values, check_inputs, shown, text_of
-from .picture import Mm
-from .state import FIGURES, MAPS
+from .page_inputs import Values, check_inputs, is_own_file, refuse_own, shown, text_of
+from .places import Mm
+from .state import ATLAS_SIDES, FIGURES, MAPS, PLANES, REGIONS_BY, SHADES, SIZES, SLICES, VIEWS
 
 _MOST_CONDITIONS = 50
 _MOST_PATIENTS = 1_000_000
@@ -36,10 +37,20 @@ class PageState:
     min_patients : int or None
     atlas : str or None
         Empty for none.
+    atlas_sides : str
+        One of `ATLAS_SIDES`.
     map_key : str or None
         One of `MAPS`.
     figure : str
         One of `FIGURES`.
+    view : str
+        One of `VIEWS`.
+    plane, figure_shade, figure_size : str
+        How the figure is drawn: one of `PLANES`, `SHADES` and `SIZES`.
+    slices : int
+        One of `SLICES`.
+    regions_by : str
+        One of `REGIONS_BY`.
     radiological : bool
     mm : tuple of float or None
         Where the crosshair is, in mm.
@@ -61,14 +72,49 @@ class PageState:
     files_b: str = ""
     min_patients: int | None = None
     atlas: str | None = None
+    atlas_sides: str = ""
     map_key: str | None = None
     figure: str = "slices"
+    view: str = "interactive"
+    plane: str = "all"
+    slices: int = MOSAIC_SLICES
+    figure_shade: str = "page"
+    figure_size: str = "panel"
+    regions_by: str = ""
     radiological: bool = False
     mm: Mm | None = None
     patient: str = ""
     region: int | None = None
     page: str = ""
     inputs: Mapping[str, Values] = field(default_factory=dict)
+
+
+def without_own(state: PageState) -> PageState:
+    """The choices without those of the visitor's own files, which go no further than the session.
+
+    Examples
+    --------
+    >>> state = PageState("My masks (dropped)/1/lesions", atlas="aal", min_patients=7)
+    >>> without_own(state).folder_a, without_own(state).min_patients, without_own(state).atlas
+    (None, None, 'aal')
+    """
+    changes: dict[str, Any] = {}
+    if is_own_file(state.folder_a):
+        names = ("folder_a", "where_a", "files_a", "min_patients", "map_key", "mm", "region")
+        changes |= dict.fromkeys((*names, "folder_b", "where_b", "files_b"))
+    elif is_own_file(state.folder_b):
+        changes |= dict.fromkeys(("folder_b", "where_b", "files_b", "map_key"))
+    if is_own_file(state.atlas):
+        changes |= dict.fromkeys(("atlas", "atlas_sides", "region"))
+    if is_own_file(state.patient) or "folder_a" in changes:
+        changes |= {"patient": None}
+    usual = PageState()
+    inputs = {
+        page: {name: value for name, value in values.items() if not is_own_file(value)}
+        for page, values in state.inputs.items()
+    }
+    kept = {page: values for page, values in inputs.items() if values}
+    return replace(state, **{name: getattr(usual, name) for name in changes}, inputs=kept)
 
 
 @dataclass(frozen=True)
@@ -105,6 +151,8 @@ class StateValidator:
         faults: list[InputError] = []
         for name, value in values.items():
             try:
+                if name != "inputs":
+                    refuse_own(value)
                 if name == "inputs":
                     taken[name], more = check_inputs(self.root, value)
                     faults += more
@@ -186,6 +234,12 @@ def _yes_or_no(_validator: StateValidator, value: object) -> bool:
     return value
 
 
+def _slices(_validator: StateValidator, value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value in SLICES:
+        return value
+    raise InputError(shown(value), f"is none of {', '.join(map(str, SLICES))} slices")
+
+
 def _one_of(value: object, names: tuple[str, ...], kind: str) -> str:
     if not isinstance(value, str) or value not in names:
         raise InputError(shown(value), f"is no {kind} of this dashboard")
@@ -201,8 +255,15 @@ _CHECKS: dict[str, Callable[[StateValidator, object], object]] = {
     "files_b": _files,
     "min_patients": _patients,
     "atlas": _atlas,
+    "atlas_sides": lambda _, value: _one_of(value, ATLAS_SIDES, "use of names"),
     "map_key": lambda _, value: _one_of(value, tuple(MAPS), "map"),
     "figure": lambda _, value: _one_of(value, tuple(FIGURES), "figure"),
+    "view": lambda _, value: _one_of(value, tuple(VIEWS), "view"),
+    "plane": lambda _, value: _one_of(value, tuple(PLANES), "plane"),
+    "slices": _slices,
+    "figure_shade": lambda _, value: _one_of(value, tuple(SHADES), "background"),
+    "figure_size": lambda _, value: _one_of(value, tuple(SIZES), "size of a figure"),
+    "regions_by": lambda _, value: _one_of(value, tuple(REGIONS_BY), "level of regions"),
     "radiological": _yes_or_no,
     "mm": _place,
     "patient": _patient,

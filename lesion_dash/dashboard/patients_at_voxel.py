@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cohort.cohort import Cohort
+from ..core.text import counted
 from ..plotting.figures import ML
-from .picture import Mm
-from .places import place_words
+from .places import Mm, place_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,11 +48,12 @@ class PatientsAtVoxel:
     @property
     def summary(self) -> str:
         """How many, where, and how large."""
-        count = f"{self.lesioned_ml.size} of {self.all_ml.size} patients of {self.cohort}"
+        everybody = f"of {counted(self.all_ml.size, 'patient')} of {self.cohort}"
         place = f"lesioned {self.where}"
         if not self.lesioned_ml.size:
-            return f"none {count[2:]} is {place}"
-        return f"{count} {'is' if self.lesioned_ml.size == 1 else 'are'} {place}"
+            return f"none {everybody} is {place}"
+        verb = "is" if self.lesioned_ml.size == 1 else "are"
+        return f"{self.lesioned_ml.size:,} {everybody} {verb} {place}"
 
 
 def find_patients_at(cohort: Cohort, table: pd.DataFrame, mm: Mm) -> PatientsAtVoxel:
@@ -100,7 +101,7 @@ def volumes_svg(patients: PatientsAtVoxel) -> str:
         for power in range(low, high + 1)
     ]
     n, total = patients.lesioned_ml.size, patients.all_ml.size
-    label = f"Volumes of the {n} patients here among all {total}"
+    label = f"Volumes of the {n:,} patients here among all {total:,}"
     return (
         f'<svg class="ld-strip" viewBox="0 0 400 {_HEIGHT}" role="img" aria-label="{label}">'
         f'<path class="ld-strip-axis" d="M{_LEFT} {_AXIS}H{_RIGHT}"/>{"".join(parts)}'
@@ -117,5 +118,7 @@ def _row(
     if volumes.size:
         x = across(float(np.median(volumes)))
         median = f'<path class="ld-strip-median" d="M{x:.1f} {y + 8}l5 9h-10z"/>'
-    title = f'<text class="ld-strip-name" x="{_LEFT - 8}" y="{y + 4}">{words} {volumes.size}</text>'
+    title = (
+        f'<text class="ld-strip-name" x="{_LEFT - 8}" y="{y + 4}">{words} {volumes.size:,}</text>'
+    )
     return f'{title}<path class="{name}" d="{lines}"/>{median}'

@@ -11,10 +11,7 @@ import traitlets as t
 from ..core.errors import InputError, LesionDashError
 from .file_field import FileField
 from .page_inputs import INPUTS, Value, Values, shown
-from .tasks import Debounce
-
-QUIET = 0.4
-"""Seconds of no change: after them no page that follows a choice clears the banner any more."""
+from .tasks import QUIET, Debounce
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from ..core.formats import COORDINATE
 from ..core.grid import Grid
 from ..images.space import space_of
-from .picture import Mm
+
+Mm = tuple[float, float, float]
+"""A place in mm, RAS: x to the right, y to the front, z upwards."""
 
 
 def place_words(mm: Mm, grid: Grid) -> str:
@@ -24,5 +29,10 @@ def place_words(mm: Mm, grid: Grid) -> str:
     >>> place_words((-30.2, 4, 12), Grid((64, 64, 30), affine, 1))
     '−30.2, 4, 12 mm'
     """
-    x, y, z = (f"{round(v, 1) + 0.0:g}".replace("-", "−") for v in mm)
-    return f"MNI {x}, {y}, {z}" if space_of(grid).is_mni else f"{x}, {y}, {z} mm"
+    text = coordinates(mm)
+    return f"MNI {text}" if space_of(grid).is_mni else f"{text} mm"
+
+
+def coordinates(mm: Iterable[float]) -> str:
+    """Coordinates to a tenth of a mm, without their unit."""
+    return ", ".join(map(COORDINATE.text, mm))

@@ -13,7 +13,7 @@ from ..plotting.figures import ML
 from ..regions.counts import RegionCount, RegionCounts, middle_of
 from ..regions.load import LesionLoad
 from .patients_at_voxel import PatientsAtVoxel, volumes_ml
-from .picture import Mm
+from .places import Mm
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -29,6 +29,8 @@ class ReportChoice:
         Name of the loaded atlas, empty where there is none.
     title : str
         Empty for the names of the cohorts.
+    atlas_sides : str
+        How doubtful names of the atlas are used.
     """
 
     cohort_a: str
@@ -36,6 +38,7 @@ class ReportChoice:
     min_patients: int
     atlas: str
     title: str = ""
+    atlas_sides: str = ""
 
 
 @dataclass(eq=False)
@@ -88,7 +91,8 @@ class Reporting:
         where: dict[str, Any] = (
             {"where_a": where_a, "where_b": where_b} if folder_b else {"where": where_a}
         )
-        request = ReportRequest(k, title=choice.title, **where, **files)
+        accepted = choice.atlas_sides == "accepted"
+        request = ReportRequest(k, title=choice.title, accept_swapped=accepted, **where, **files)
         a, b = self.session.load(folder_a), self.session.cohort(folder_b)
         atlas = self.session.atlas(choice.atlas)
         return self._reports.get(

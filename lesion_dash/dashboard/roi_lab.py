@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ..core.text import counted
 from ..plotting.figures import figure_bytes
 from ..rois.recipe import InsideRegions, RecipeStep, RoiRun, run_recipe
 from ..rois.saving import script_of
 from ..rois.values import RoiValues
 from .lab_choices import MAPS, RoiRequest
 from .lab_files import LabFiles
-from .picture import Mm
+from .places import Mm
 from .session import Session
 
 if TYPE_CHECKING:
@@ -71,10 +72,10 @@ class RoiResult:
         recipe = self.run.recipe
         words = (f"{self.map_words}, {recipe.threshold.summary}", *map(_short, recipe.steps))
         lines = [
-            f"{number}. {done}: {_count(mask.voxels, 'voxel')}"
+            f"{number}. {done}: {counted(mask.voxels, 'voxel')}"
             for number, (done, mask) in enumerate(zip(words, self.run.masks, strict=True), 1)
         ]
-        parts = f"{_count(len(self.run.rois), 'region')} of interest"
+        parts = f"{counted(len(self.run.rois), 'region')} of interest"
         return (*lines, f"{len(lines) + 1}. separate parts: {parts}")
 
     @cached_property
@@ -90,10 +91,6 @@ def _short(step: RecipeStep) -> str:
     if isinstance(step, InsideRegions) and len(step.names) > 2:
         return f"inside {step.names[0]} and {len(step.names) - 1} regions more"
     return step.summary
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 @dataclass(eq=False)

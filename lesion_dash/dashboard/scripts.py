@@ -1,18 +1,17 @@
-"""The large scripts of other packages' widgets, as they are changed here, and who sends them."""
+"""Scripts and styles of the widgets, and which of them the server of the page sends."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from functools import cache
-from importlib.util import find_spec
+from functools import cache, partial
 from pathlib import Path
 
 SERVED = "LESION_DASH_SCRIPTS"
 """The variable in which a server of ours tells its kernels the names it has for the scripts."""
 
-_STATIC = Path(__file__).parent / "static"
+_HERE = Path(__file__).parent
 
 
 def static_text(name: str) -> str:
@@ -21,64 +20,28 @@ def static_text(name: str) -> str:
     Widgets get it as text: of a path, anywidget keeps a signal for the whole class that refers to
     every widget for good (`AnyWidget.__init__` connects and never disconnects).
     """
-    return (_STATIC / name).read_text(encoding="utf-8")
+    return (_HERE / "static" / name).read_text(encoding="utf-8")
 
 
-_REDRAW = "updateGLVolume(){"
+def widget_text(name: str) -> str:
+    """A script or style that stands beside its widget; as text, see `static_text`."""
+    return (_HERE / "widgets" / name).read_text(encoding="utf-8")
 
-_NEW_ROWS = """function f(){
-    let y = t.get("_dt_args");
-    edition = t.get("edition");
-    const now = JSON.stringify({...y, data_json: ""});
-    if (o && o.dt && y.data_json && now === frame) {
-        u = !0;
-        o.dt.clear().rows.add(qd(y.data_json)).draw("full-hold");
-        c();
-        return;
-    }
-    frame = now;
-    o && o.destroy();"""
 
-_CHANGES = {
-    # Both ask a table that was taken away for its rows, and all that is set after it is lost.
-    "function m(){u||(": 'function m(){u||!o.dt||(t.set("clicked_in",edition),',
-    "function c(){u=!0,": "function c(){if(!o.dt)return;u=!0,",
-    # A row that is clicked in the table before is another patient, or another region.
-    "let o=null,u=!1;": 'let o=null,u=!1,edition=0,frame="";',
-    # Where the columns are the same, only rows are: to make the table anew takes longer.
-    'function f(){o&&o.destroy();let y=t.get("_dt_args");': _NEW_ROWS,
-    "p.data=qd(u)": "p.data=qd(u)",  # by this name rows are read
-}
+_VIEWER_PARTS = ("viewer_layers.js", "viewer_picture.js", "viewer.js")
 
 
 def viewer_script() -> str:
-    """The script of ipyniivue, changed in one place; as it is where that place is not found."""
-    source = package_text("ipyniivue", "static/widget.js")
-    if source.count(_REDRAW) != 1:
-        return source
-    change = static_text("redraw.js")
-    return source.replace(_REDRAW, f"{_REDRAW}\n{change}")
+    """NiiVue as it was published, and after it ours, in a scope of its own."""
+    own = "\n".join(map(widget_text, _VIEWER_PARTS))
+    niivue = widget_text("niivue/index.js")
+    return f"{niivue}\nexport default (() => {{\n{own}\n}})();\n"
 
 
-def table_script() -> str:
-    """The script of itables, changed; as it is where one of the places is not found."""
-    source = package_text("itables", "widget/static/widget.js")
-    if any(source.count(place) != 1 for place in _CHANGES):
-        return source
-    for place, change in _CHANGES.items():
-        source = source.replace(place, change)
-    return source
-
-
-def package_text(package: str, file: str) -> str:
-    """A file of a package, which is not imported for it."""
-    spec = find_spec(package)
-    assert spec is not None
-    assert spec.origin is not None
-    return (Path(spec.origin).parent / file).read_text(encoding="utf-8")
-
-
-_SCRIPTS: Mapping[str, Callable[[], str]] = {"viewer": viewer_script, "table": table_script}
+_SCRIPTS: Mapping[str, Callable[[], str]] = {
+    "viewer": viewer_script,
+    "table": partial(widget_text, "table.js"),
+}
 
 
 @cache

@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..atlas.atlas import OUTSIDE, Atlas
+from ..atlas.atlas import Atlas
+from ..atlas.doubts import settle_sides
+from ..atlas.grouping import group_regions
+from ..atlas.levels import By, group_names
 from ..atlas.loading import load_atlas
+from ..atlas.places import name_place
 from ..cohort.cohort import Cohort
 from ..cohort.conditions import restrict_cohort
 from ..cohort.dask import scheduler_to_use
 from ..cohort.loading import load_cohort
 from ..cohort.selection import ALL_FILES, FileChoice, SeveralFilesError
 from ..core.field_of_view import fields_of_view
-from ..core.grid import pieces
 from ..core.tables import csv_bytes
 from ..images.maps import Map, nifti_bytes
 from ..images.masks import Mask
 from ..plotting.figures import (
-    BOTH,
     ML,
-    ONLY_A,
-    ONLY_B,
     OVERLAP_CLASSES,
     Layer,
     counted_maximum,
     fixed_maximum,
-    to_levels,
 )
 from ..regions.counts import FILE_NAME as REGIONS_FILE
 from ..regions.counts import RegionCounts, count_regions
+from ..regions.involvement import Involvement, region_involvement
+from ..regions.load import LesionLoad, lesion_load
 from ..stats.coverage import threshold_coverage
 from ..stats.overlap import FILE_NAME as OVERLAP_FILE
 from ..stats.overlap import Overlap, overlap
@@ -39,10 +40,14 @@ from ..stats.topography import FILE_NAMES, STATISTICS, VolumeStats, volume_stats
 from .cache import Cache
 from .data_root import DataRoot
 from .display_scale import DisplayScale
-from .picture import Mm, Picture
+from .places import Mm
 from .state import Selection
+from .widgets.layers import LabelLayer, OverlapLayer, Scale, ValueLayer
 
 PATIENTS_FILE = "patients.csv"
+_FAR = (1e5, 1e5, 1e5)
+"""In mm: outside any atlas."""
+
 _MAX_ORIGINS = 64
 """Parts of folders whose conditions are remembered."""
 
@@ -56,7 +61,7 @@ class Readout:
     mm : tuple of float
         MNI coordinates in mm.
     region : str
-        Name in the atlas, empty where there is no atlas or no region.
+        What the place is called in the atlas, or how far which region is; empty without an atlas.
     patients : int
         Patients of A lesioned there.
     mean_ml, std_ml : float
@@ -93,11 +98,17 @@ class Session:
     _origins: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     _files: dict[str, FileChoice] = field(default_factory=dict)
     _pending: dict[str, SeveralFilesError] = field(default_factory=dict)
+    _sides: dict[str, str] = field(default_factory=dict)
     _atlases: Cache = field(default_factory=lambda: Cache(4))
     _stats: Cache = field(default_factory=lambda: Cache(4))
     _maxima: Cache = field(default_factory=lambda: Cache(32))
     _overlaps: Cache = field(default_factory=lambda: Cache(4))
     _regions: Cache = field(default_factory=lambda: Cache(32))
+    _groups: Cache = field(default_factory=lambda: Cache(8))
+    _loads: Cache = field(default_factory=lambda: Cache(4))
+    _involvements: Cache = field(default_factory=lambda: Cache(8))
+    _atlas_layers: Cache = field(default_factory=lambda: Cache(4))
+    _map_layers: Cache = field(default_factory=lambda: Cache(6))
 
     def load(
         self,
@@ -132,9 +143,10 @@ class Session:
                 threshold=files.threshold,
                 progress=progress,
                 cancelled=cancelled,
-                within=self.root.path,
+                within=self.root.within(name),
                 notice=notice,
-                scheduler=scheduler_to_use(),
+                # Workers elsewhere do not see the folder of this session.
+                scheduler=None if self.root.is_own(name) else scheduler_to_use(),
             )
             # Done here, beside the page, so that the slider never waits.
             volume_stats(cohort, 1)
@@ -152,6 +164,14 @@ class Session:
                 lambda part: (self.origin(part)[0], self.files_of(part)) not in self._cohorts
             )
         return cohort
+
+    def forget_own(self) -> None:
+        """Let go of what was read of the visitor's own files."""
+        self._cohorts.forget(lambda key: self.root.is_own(key[0]))
+        self._parts.forget(lambda name: self.root.is_own(self.origin(name)[0]))
+        self._atlases.forget(self.root.is_own)
+        for cache in (self._loads, self._involvements):
+            cache.forget(lambda key: self.root.is_own(self.origin(key[0])[0]))
 
     def has(self, name: str) -> bool:
         """Whether a folder is already read."""
@@ -231,11 +251,33 @@ class Session:
         """An atlas of the data root, None for the empty name; see `load_atlas`."""
 
         def read() -> Atlas:
-            atlas = load_atlas(*self.root.atlas_files(name), progress)
-            atlas.region_at((0.0, 0.0, 0.0))  # sorted by voxels here, so that no click waits
+            stored = load_atlas(*self.root.atlas_files(name), progress)
+            sides = self.sides_of(name)
+            atlas = settle_sides(
+                stored, is_mirrored=sides == "mirrored", is_accepted=sides == "accepted"
+            )
+            # Sorted by voxels, and its border found, so that no click waits.
+            for mm in ((0.0, 0.0, 0.0), _FAR):
+                name_place(atlas, mm)
             return atlas
 
         return self._atlases.get(name, read) if name else None
+
+    def sides_of(self, atlas_name: str) -> str:
+        """What was said of an atlas whose names are doubtful, one of `ATLAS_SIDES`."""
+        return self._sides.get(atlas_name, "")
+
+    def choose_sides(self, atlas_name: str, sides: str) -> None:
+        """Say how doubtful names are used; what was worked out with the others is forgotten."""
+        if sides == self.sides_of(atlas_name):
+            return
+        self._sides[atlas_name] = sides
+        for cache in (self._atlases, self._atlas_layers):
+            cache.forget(lambda key: key == atlas_name)
+        for cache in (self._loads, self._involvements):
+            cache.forget(lambda key: key[1] == atlas_name)
+        self._regions.forget(lambda key: key[3] == atlas_name)
+        self._groups.forget(lambda key: key[0].atlas == atlas_name)
 
     def has_atlas(self, name: str) -> bool:
         """Whether an atlas is already read."""
@@ -284,6 +326,47 @@ class Session:
         key = (selection.cohort_a, selection.cohort_b, selection.min_patients, selection.atlas)
         return self._regions.get(key, lambda: count_regions(self.counted_mask(selection), atlas))
 
+    def levels(self, atlas_name: str) -> tuple[By, ...]:
+        """The levels under which the regions of an atlas can be put."""
+        atlas = self.atlas(atlas_name)
+        levels: tuple[By, ...] = ("lobe", "gyrus", "hemisphere", "system")
+        return () if atlas is None else tuple(
+            by for by in levels if any(group_names(atlas.regions, by))
+        )  # fmt: skip
+
+    def region_groups(self, selection: Selection, by: By) -> RegionCounts | None:
+        """Voxels of the counted map in each lobe, gyrus, hemisphere or system."""
+        counts = self.regions(selection)
+        if counts is None:
+            return None
+        key = (replace(selection, map_key=""), by)
+        return self._groups.get(key, lambda: counts.rolled_up(by))
+
+    def region_load(self, cohort_name: str, atlas_name: str, by: By | None = None) -> LesionLoad:
+        """The lesions of each patient in each region of an atlas, or in groups of regions."""
+
+        def measure() -> LesionLoad:
+            cohort, atlas = self.load(cohort_name), self.atlas(atlas_name)
+            assert atlas is not None
+            return lesion_load(cohort, group_regions(atlas, by) if by else atlas)
+
+        return self._loads.get((cohort_name, atlas_name, by), measure)
+
+    def has_load(self, cohort_name: str, atlas_name: str) -> bool:
+        """Whether lesions are measured in this atlas already."""
+        return (cohort_name, atlas_name, None) in self._loads
+
+    def has_involvement(self, cohort_name: str, atlas_name: str, by: By | None = None) -> bool:
+        """Whether the patients of each region are counted already."""
+        return (cohort_name, atlas_name, by) in self._involvements
+
+    def involvement(self, cohort_name: str, atlas_name: str, by: By | None = None) -> Involvement:
+        """How many patients are lesioned in each region, or in each group of regions."""
+        key = (cohort_name, atlas_name, by)
+        return self._involvements.get(
+            key, lambda: region_involvement(self.region_load(cohort_name, atlas_name, by))
+        )
+
     def scale(self, selection: Selection) -> DisplayScale:
         """What the colours of the selected map stand for."""
         if selection.map_key == "overlap":
@@ -312,46 +395,63 @@ class Session:
             return self.most_patients(selection.cohort_a)  # to count patients takes no volumes
         return float(np.nanmax(self.stats(selection).values[selection.map_key], initial=0))
 
-    def picture(self, selection: Selection) -> Picture:
-        """The selected map in the levels of its colour table, for the viewer."""
-        if selection.map_key == "n":
-            return self._picture_of_counts(selection)
-        overlap = self.overlap(selection) if selection.map_key == "overlap" else None
-        # The grid of an overlap holds both fields of view.
-        grid = self.load(selection.cohort_a).grid if overlap is None else overlap.both.grid
-        flat = np.zeros(grid.size, np.uint8)
-        if overlap is not None:
-            for mask, category in (
-                (overlap.only_a, ONLY_A),
-                (overlap.only_b, ONLY_B),
-                (overlap.both, BOTH),
-            ):
-                flat[mask.indices] = category.value
-            return Picture(flat.reshape(grid.shape, order="F"), grid, "")
-        stats, scale = self.stats(selection), self.scale(selection)
-        factor, _ = STATISTICS[selection.map_key].display
-        flat[stats.indices] = to_levels(stats.values[selection.map_key] * factor, scale.maximum)
-        return Picture(flat.reshape(grid.shape, order="F"), grid, scale.colormap)
+    def map_layer(self, selection: Selection) -> ValueLayer | OverlapLayer:
+        """The selected map of all voxels, for the viewer: the browser leaves out those below k."""
+        b = selection.cohort_b if selection.map_key == "overlap" else ""
+        key = (selection.cohort_a, b, bool(selection.cohort_b), selection.map_key)
+        return self._map_layers.get(key, lambda: self._make_map_layer(selection))
 
-    def _picture_of_counts(self, selection: Selection) -> Picture:
-        """Patients at each voxel, looked up piece by piece: a whole map of numbers takes longer."""
-        cohort, scale = self.load(selection.cohort_a), self.scale(selection)
-        counts = np.ravel(cohort.counts, order="F")
-        level_of = to_levels(np.arange(int(scale.maximum) + 1), scale.maximum)
-        level_of[: selection.min_patients] = 0
-        flat = np.empty(counts.size, np.uint8)
-        for piece in pieces(counts.size):
-            np.take(level_of, counts[piece], out=flat[piece], mode="clip")
-        return Picture(flat.reshape(cohort.grid.shape, order="F"), cohort.grid, scale.colormap)
+    def _make_map_layer(self, selection: Selection) -> ValueLayer | OverlapLayer:
+        if selection.map_key == "overlap":
+            return self._overlap_layer(selection)
+        of_a = " of A" if selection.cohort_b else ""
+        statistic = STATISTICS[selection.map_key]
+        factor, unit = statistic.display
+        scale = Scale(self._maximum(selection, factor), statistic.colormap)
+        title = f"{statistic.title}{of_a}, where ≥ {{k}} patients are lesioned"
+        cohort = self.load(selection.cohort_a)
+        if selection.map_key == "n":
+            counts = np.ravel(cohort.counts, order="F")
+            indices = np.flatnonzero(counts)
+            n = counts[indices]
+            return ValueLayer(cohort.grid, indices, n, title, unit, scale, n)
+        stats = self._stats_of(selection.cohort_a, 1)
+        values = stats.values[selection.map_key] * factor
+        return ValueLayer(cohort.grid, stats.indices, values, title, unit, scale, stats.values["n"])
+
+    def atlas_layer(self, name: str) -> LabelLayer | None:
+        """The regions of an atlas for the viewer; of probabilities, the likeliest at each voxel."""
+        atlas = self.atlas(name)
+        if atlas is None:
+            return None
+        return self._atlas_layers.get(name, lambda: _label_layer(atlas))
+
+    def _overlap_layer(self, selection: Selection) -> OverlapLayer:
+        a, b = self.load(selection.cohort_a), self.load(selection.cohort_b)
+        fields = fields_of_view(a.grid, b.grid, b.name)
+        counts = np.zeros((2, fields.grid.size), np.int32)
+        for row, cohort in enumerate((a, b)):
+            own = np.ravel(cohort.counts, order="F")
+            lesioned = np.flatnonzero(own)
+            counts[row, fields.places(cohort.grid, lesioned)] = own[lesioned]
+        indices = np.flatnonzero(counts.any(axis=0))
+        n_a, n_b = counts[:, indices]
+        title = "Voxels with at least {k} patients in A, in B, in both"
+        return OverlapLayer(fields.grid, indices, n_a, n_b, title)
 
     def layer(self, selection: Selection) -> Layer:
         """The selected map with its unit and colours, for nilearn."""
         scale = self.scale(selection)
         if selection.map_key == "overlap":
-            picture = self.picture(selection)
-            return Layer(
-                picture.levels, picture.grid, scale.title, "", 255.0, classes=OVERLAP_CLASSES
-            )
+            overlap = self.overlap(selection)
+            assert overlap is not None
+            grid = overlap.both.grid  # it holds both fields of view
+            levels = np.zeros(grid.size, np.uint8)
+            masks = (overlap.only_a, overlap.only_b, overlap.both)
+            for mask, category in zip(masks, OVERLAP_CLASSES, strict=True):
+                levels[mask.indices] = category.value
+            classes = levels.reshape(grid.shape, order="F")
+            return Layer(classes, grid, scale.title, "", 255.0, classes=OVERLAP_CLASSES)
         image = self._map(selection, selection.map_key)
         factor, unit = STATISTICS[selection.map_key].display
         array = image.array * factor
@@ -360,8 +460,7 @@ class Session:
     def readout(self, selection: Selection, mm: Mm) -> Readout:
         """What is known of a place: region, patients, their mean volume and its SD."""
         atlas = self.atlas(selection.atlas)
-        region_there = atlas.region_at(mm) if atlas is not None else OUTSIDE
-        region = "" if region_there == OUTSIDE else region_there
+        region = name_place(atlas, mm).words
         if not selection.cohort_a:
             return Readout(mm, region, 0, float("nan"), float("nan"), None)
         n, mean, std = self._values_at(selection.cohort_a, mm)
@@ -414,3 +513,18 @@ class Session:
             return 0.0, float("nan"), float("nan")
         volumes = cohort.volumes[rows] * cohort.grid.voxel_volume
         return float(rows.size), float(volumes.mean()), float(volumes.std())
+
+
+def _label_layer(atlas: Atlas) -> LabelLayer:
+    maps = atlas.maps
+    numbers = np.zeros(atlas.grid.size, np.uint16)
+    largest = np.zeros(atlas.grid.size, np.float32)
+    for column in range(len(atlas.regions)):
+        own = slice(*maps.indptr[column : column + 2].tolist())
+        voxels, values = maps.indices[own], maps.data[own].astype(np.float32)
+        is_likeliest = values > largest[voxels]
+        numbers[voxels[is_likeliest]] = column
+        largest[voxels[is_likeliest]] = values[is_likeliest]
+    indices = np.flatnonzero(largest)
+    names = [region.name for region in atlas.regions]
+    return LabelLayer(atlas.grid, indices, numbers[indices], names, atlas.name)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 
 from ..core.errors import InputError
-from .page_state import PageState, StateValidator
+from .page_state import PageState, StateValidator, without_own
 
 FILE_NAME = "lesion_dash_session.json"
 LARGEST = 256_000
@@ -17,26 +17,27 @@ _FORMAT = "lesion_dash session"
 _SCHEMA = 2
 _PARTS = {"format", "schema", "lesion_dash", "choices"}
 _NOTE = "note"
-_NOT_KEPT = "The file that was dropped on “Inspect image” is not kept: drop it there again."
+_NOT_KEPT = "Dropped files are not kept: drop them again."
 _REMEDY = "choose a file that “Save session” has written"
 
 
 def session_bytes(state: PageState) -> bytes:
-    """Choices as a file.
+    """Choices as a file, without those of dropped files, which it then says.
 
     Examples
     --------
     >>> json.loads(session_bytes(PageState("cohort_a", min_patients=7)))["choices"]["min_patients"]
     7
     """
-    choices = {name: value for name, value in asdict(state).items() if value is not None}
+    kept = without_own(state)
+    choices = {name: value for name, value in asdict(kept).items() if value is not None}
     session: dict[str, object] = {
         "format": _FORMAT,
         "schema": _SCHEMA,
         "lesion_dash": version("lesion-dash"),
         "choices": choices,
     }
-    if state.inputs.get("inspect", {}).get("dropped"):
+    if kept != state:
         session[_NOTE] = _NOT_KEPT
     return f"{json.dumps(session, indent=2, ensure_ascii=False)}\n".encode()
 

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..core.defaults import PERMUTATIONS, SEED, SIGNIFICANCE_LEVEL, VOLUME_SIDE, VolumeSide
 from ..core.errors import Cancelled
 from ..core.tables import csv_bytes
@@ -25,9 +23,8 @@ from ..stats.size_bias import (
     mean_contrast,
 )
 from .cache import Cache
-from .colour_scales import DifferenceColours, PColours
-from .map_slices import MapLayer
 from .state import Selection
+from .widgets.layers import Scale, Step, ValueLayer
 
 if TYPE_CHECKING:
     from .session import Session
@@ -35,6 +32,13 @@ if TYPE_CHECKING:
 PATIENTS_FILE = "patients.csv"
 
 _SIDES = ("below", "above")
+_P_STEPS = (
+    Step(0.001, "≤ 0.001", (240, 249, 33)),
+    Step(0.01, "≤ 0.01", (237, 121, 83)),
+    Step(0.05, "≤ 0.05", (176, 42, 190)),
+    Step(1.0, "> 0.05", (135, 180, 210), 0.6),
+)
+"""Steps of p that are read without a scale."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +68,14 @@ class Contrasts:
     name : str
         Of the cohort.
     means : MeanContrast
-    above_mean, above_weighted_mean : MapLayer
-        In mL.
+    above_mean, above_weighted_mean : ValueLayer
+        In mL, with the voxels of any number of patients.
     """
 
     name: str
     means: MeanContrast
-    above_mean: MapLayer
-    above_weighted_mean: MapLayer
+    above_mean: ValueLayer
+    above_weighted_mean: ValueLayer
 
     @property
     def whose(self) -> str:
@@ -92,13 +96,14 @@ class SizeBiasService:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._contrasts, self._permuted, self._clusters = Cache(2), Cache(2), Cache(4)
+        self._layers, self._permuted, self._clusters = Cache(2), Cache(2), Cache(4)
+        self._p_layers = Cache(2)
 
     def contrasts(self, cohort: str, min_patients: int) -> Contrasts:
         """Where means are above those of the cohort."""
-        return self._contrasts.get(
-            (cohort, min_patients), lambda: self._contrast(cohort, min_patients)
-        )
+        loaded = self._session.load(cohort)
+        layers = self._layers.get(cohort, lambda: self._make_layers(cohort))
+        return Contrasts(loaded.name, mean_contrast(loaded, min_patients), *layers)
 
     def permute(
         self,
@@ -142,9 +147,15 @@ class SizeBiasService:
         self, request: SizeBiasRequest, permutations: VolumePermutations, atlas: str
     ) -> SizeClusters:
         """Where the corrected p of a test is small, as `find_size_clusters` has it."""
-        return self._clusters.get(
-            (request, atlas), lambda: self._find_clusters(request, permutations, atlas)
-        )
+        key = (request, atlas, self._session.sides_of(atlas))
+        return self._clusters.get(key, lambda: self._find_clusters(request, permutations, atlas))
+
+    def p_layer(self, request: SizeBiasRequest) -> ValueLayer | None:
+        """The corrected p, None where it was not worked out; the uncorrected is never a map."""
+        permutations = self.known(request)
+        if permutations is None:
+            return None
+        return self._p_layers.get(request, lambda: _p_layer(permutations))
 
     def file_names(self, request: SizeBiasRequest) -> tuple[str, ...]:
         """The files that can be saved now, under the names the command line gives them."""
@@ -170,10 +181,10 @@ class SizeBiasService:
             permutations, means, self._session.atlas(atlas), SIGNIFICANCE_LEVEL
         )
 
-    def _contrast(self, cohort: str, min_patients: int) -> Contrasts:
-        loaded = self._session.load(cohort)
-        means = mean_contrast(loaded, min_patients)
-        # The number of patients moves no colour.
+    def _make_layers(self, cohort: str) -> list[ValueLayer]:
+        """Both contrasts at any k: the viewer hides the voxels of fewer patients."""
+        means = mean_contrast(self._session.load(cohort), 1)
+        stats = self._session.stats(Selection(cohort))
         highest = self._session.scale(Selection(cohort, map_key="mean")).maximum
         maximum = nice_ceiling(max(highest - means.cohort_mean / ML, means.weighted_mean / ML))
         layers = []
@@ -182,15 +193,16 @@ class SizeBiasService:
             ("Above the size-weighted mean", means.weighted_mean),
         ):
             values = (means.mean - base) / ML
-            exceeded = bool((np.abs(values) > maximum).any())
-            shade = DifferenceColours(words, "mL", maximum, _SIDES, exceeded)
-            layers.append(MapLayer(means.grid, means.indices, values, shade))
-        return Contrasts(loaded.name, means, *layers)
+            scale = Scale(maximum, "blue-orange", kind="diverging", sides=_SIDES)
+            layers.append(
+                ValueLayer(means.grid, means.indices, values, words, "mL", scale, stats.values["n"])
+            )
+        return layers
 
 
-def p_layer(permutations: VolumePermutations) -> MapLayer:
-    """The corrected p; the uncorrected is never shown as a map."""
+def _p_layer(permutations: VolumePermutations) -> ValueLayer:
     title = f"Corrected p (family-wise) of {permutations.tested:,} voxels tested"
-    return MapLayer(
-        permutations.grid, permutations.indices, permutations.corrected_p, PColours(title)
+    scale = Scale(1.0, kind="steps", steps=_P_STEPS)
+    return ValueLayer(
+        permutations.grid, permutations.indices, permutations.corrected_p, title, "", scale
     )

@@ -10,6 +10,7 @@ import traitlets as t
 from ..cohort.conditions import parse_conditions
 from ..core.defaults import MIN_PATIENTS
 from ..core.errors import InputError
+from ..plotting.figures import MOSAIC_SLICES
 from ..stats.topography import STATISTICS
 
 MAPS = {
@@ -21,6 +22,30 @@ MAPS = {
 
 FIGURES = {"slices": "Slices", "mosaic": "Mosaic", "glass": "Glass brain"}
 """The ways nilearn draws a map: key and words."""
+
+VIEWS = {"interactive": "Interactive", **FIGURES}
+"""What the large panel shows."""
+
+PLANES = {"all": "Three planes", "axial": "Axial", "coronal": "Coronal", "sagittal": "Sagittal"}
+SLICES = (3, 5, 7, 9, 12, 16, 20, 24, 30)
+"""How many slices of a plane a mosaic may have."""
+
+SHADES = {"page": "As the page", "light": "White", "dark": "Black"}
+SIZES = {"panel": "As shown", "85": "85 mm wide", "180": "180 mm wide"}
+"""Width of a figure: one column of a journal, and two."""
+
+
+ATLAS_SIDES = ("", "accepted", "mirrored")
+"""Of an atlas whose names are doubtful: nothing said, used as they are, or the atlas mirrored."""
+
+REGIONS_BY = {
+    "": "Each on its own",
+    "lobe": "By lobe",
+    "gyrus": "By gyrus",
+    "hemisphere": "By hemisphere",
+    "system": "By system",
+}
+"""What the rows of the table of regions can be put under, and words for it."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +87,21 @@ class Choices(t.HasTraits):
     min_patients = t.Int(MIN_PATIENTS, help="least number of patients at a voxel")
     most_patients = t.Int(MIN_PATIENTS, help="largest number of patients at any voxel of A")
     atlas = t.Unicode("", help="atlas to load")
+    atlas_sides = t.Enum(ATLAS_SIDES, default_value="", help="how its doubtful names are used")
     loaded_atlas = t.Unicode("", help="atlas that is loaded")
     map_key = t.Enum(list(MAPS), default_value="n")
+    view = t.Enum(list(VIEWS), default_value="interactive", help="what the large panel shows")
     figure = t.Enum(list(FIGURES), default_value="slices")
+    plane = t.Enum(list(PLANES), default_value="all", help="planes of the figure")
+    slices = t.Enum(SLICES, default_value=MOSAIC_SLICES, help="slices of a plane in a mosaic")
+    figure_shade = t.Enum(list(SHADES), default_value="page")
+    figure_size = t.Enum(list(SIZES), default_value="panel")
     lowered_from = t.Int(0, help="the threshold that no voxel of A reached; 0 where none was")
     radiological = t.Bool(False, help="patient's left on the right of the screen")
     mm = t.Tuple(t.Float(), t.Float(), t.Float(), default_value=(0.0, 0.0, 0.0))
     patient = t.Unicode("", help="folder and file of the patient whose lesion is outlined")
+    kept = t.Tuple(help="patients whose lesions stay on the brain beside that one")
+    regions_by = t.Enum(list(REGIONS_BY), default_value="", help="level that regions are put under")
     region = t.Int(None, allow_none=True, help="label of the region whose patients are asked for")
 
     @t.validate("min_patients")
@@ -101,7 +134,8 @@ class Loading(t.HasTraits):
     """How far the reading of masks, or of an atlas, has come."""
 
     running = t.Bool(False)
-    folder = t.Unicode("")
+    folder = t.Unicode("", help="what is read, as the page calls it")
+    noun = t.Unicode("mask", help="what is counted")
     done = t.Int(0)
     total = t.Int(0)
     notice = t.Unicode("", help="what is unusual about this reading")
@@ -109,11 +143,11 @@ class Loading(t.HasTraits):
         False, help="whether the browser has drawn the brain; slow imports wait for it"
     )
 
-    def start(self, folder: str) -> None:
-        """Begin to read a folder or an atlas."""
+    def start(self, folder: str, noun: str = "mask") -> None:
+        """Begin to read a folder of masks, or an atlas of maps."""
         self.done = self.total = 0
         self.notice = ""
-        self.folder = folder
+        self.folder, self.noun = folder, noun
         self.running = True
 
     def show(self, done: int, total: int) -> None:

@@ -14,6 +14,66 @@ Done = Callable[[Any], None]
 Failed = Callable[[Exception], None]
 
 
+FRAME = 0.04
+"""Seconds. What a moving slider changes at once: so many are two frames of most screens, and less
+is not seen."""
+
+PAUSE = 0.25
+"""Seconds. What takes long enough to be felt waits until a hand has come to rest: shorter than the
+half second after which an interface seems slow, longer than two steps of a key that is held."""
+
+QUIET = 0.4
+"""Seconds. What follows all the rest, such as the address: after what `PAUSE` holds back has begun,
+no page that follows a choice clears the banner any more."""
+
+
+class Activity:
+    """Counts what is still to be done: jobs, and calls that were put off.
+
+    Examples
+    --------
+    >>> activity = Activity()
+    >>> activity.begin()
+    >>> activity.is_busy
+    True
+    >>> activity.end()
+    >>> activity.is_busy
+    False
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._heard: list[Callable[[], None]] = []
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is still to be done."""
+        return self._count > 0
+
+    def observe(self, heard: Callable[[], None]) -> None:
+        """Tell somebody whenever work begins or ends."""
+        self._heard.append(heard)
+
+    def begin(self) -> None:
+        """Something is to be done; call it where widgets are changed."""
+        self._change(1)
+
+    def end(self) -> None:
+        """It is done; call it where widgets are changed."""
+        self._change(-1)
+
+    def _change(self, step: int) -> None:
+        was_busy = self.is_busy
+        self._count += step
+        if self.is_busy != was_busy:
+            for heard in self._heard:
+                heard()
+
+
+ACTIVITY = Activity()
+"""Of this process: a kernel has one page."""
+
+
 def guarded(action: Callable[..., Any], failed: Failed) -> Callable[..., None]:
     """Wrap a callback: an exception in a widget's callback would otherwise appear nowhere."""
 
@@ -87,6 +147,7 @@ class Worker:
             self._waiting, self._newest = (job, done), job
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, daemon=True)
+                ACTIVITY.begin()
                 self._thread.start()
 
     def drop(self) -> None:
@@ -110,6 +171,7 @@ class Worker:
             with self._lock:
                 if self._waiting is None:
                     self._thread = None
+                    self.tell(ACTIVITY.end)  # after its answers were given
                     return
                 job, done = self._waiting
                 self._waiting = None
@@ -125,45 +187,73 @@ class Worker:
             self._failed(error)
 
 
-class Debounce:
-    """Call something once things have been quiet for a while; at once where no loop runs."""
+class _Delayed:
+    """A call that is put off, and counted as work until it is made."""
 
     def __init__(self, seconds: float, action: Callable[[], None]) -> None:
         self._seconds = seconds
         self._action = action
         self._timer: asyncio.TimerHandle | None = None
 
+    def _wait(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        if self._timer is None:
+            ACTIVITY.begin()
+        else:
+            self._timer.cancel()
+        self._timer = loop.call_later(seconds, self._due, loop)
+
+    def _due(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        try:
+            self._call(loop)
+        finally:
+            ACTIVITY.end()  # what the call has begun is counted by now
+
+    def _call(self, _loop: asyncio.AbstractEventLoop) -> None:
+        self._action()
+
+
+class Debounce(_Delayed):
+    """Call something once things have been quiet for a while; at once where no loop runs.
+
+    Parameters
+    ----------
+    seconds : float
+        One of `FRAME`, `PAUSE` and `QUIET`.
+    action : callable
+    """
+
     def __call__(self) -> None:
         """Ask for it."""
-        self.cancel()
         loop = running_loop()
         if loop is None:
             self._action()
         else:
-            self._timer = loop.call_later(self._seconds, self._call)
+            self._wait(loop, self._seconds)
 
     def cancel(self) -> bool:
         """Do not call what was asked for; returns whether it was still to be called."""
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
+            ACTIVITY.end()
         return timer is not None
 
-    def _call(self) -> None:
-        self._timer = None
-        self._action()
 
-
-class Throttle:
+class Throttle(_Delayed):
     """Call something at once, and then no oftener than so; at once where no loop runs.
 
     What follows a click then waits for nothing, and what follows a drag does not pile up.
+
+    Parameters
+    ----------
+    seconds : float
+        `FRAME`, usually.
+    action : callable
     """
 
     def __init__(self, seconds: float, action: Callable[[], None]) -> None:
-        self._seconds = seconds
-        self._action = action
-        self._timer: asyncio.TimerHandle | None = None
+        super().__init__(seconds, action)
         self._next = float("-inf")
 
     def __call__(self) -> None:
@@ -174,10 +264,9 @@ class Throttle:
         elif self._timer is None and loop.time() >= self._next:
             self._call(loop)
         elif self._timer is None:
-            self._timer = loop.call_at(self._next, self._call, loop)
+            self._wait(loop, self._next - loop.time())
 
     def _call(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._timer = None
         self._action()
         self._next = loop.time() + self._seconds
 

@@ -14,23 +14,23 @@ STEPS = (
         "place": ".ld-choices",
         "label": "Folder A",
         "title": "One folder of masks, or two",
-        "text": "A folder holds the binary lesion masks of a cohort, one file a patient, in one "
-        "common space. Folder A alone is enough for all that follows; with a folder B below it, "
-        "the map becomes the overlap of both. “Filter” and “Split” make subgroups.",
+        "text": "A folder holds the binary lesion masks of a cohort, one file per patient, in one "
+        "common space. Folder A is enough for all that follows; with a folder B below it, the map "
+        "can show the overlap of both. “Filter” and “Split” make subgroups.",
     },
     {
-        "place": ".ld-brain",
+        "place": ".ld-view",
         "title": "Look at the map, and click",
-        "text": "Click anywhere in the brain: the line below says the place in mm, the region, how "
-        "many patients are lesioned there, and how large their lesions are. Who they are stands "
-        "further down, under “Patients here”; a click on one outlines that lesion here.",
+        "text": "Click anywhere in the brain: the line below it gives the coordinates in mm, the "
+        "region, the number of patients with a lesion there, and their lesion volumes. The list "
+        "beside it names the patients; a click on one outlines that lesion.",
     },
     {
         "place": ".ld-choices",
-        "label": "Minimum patients",
+        "label": "Minimum lesion overlap",
         "title": "Choose the threshold",
-        "text": "Only voxels lesioned in at least so many patients count. Under the slider it says "
-        "how much of the brain that leaves. The arrow keys move it by one.",
+        "text": "Only voxels lesioned in at least k patients count. The line under the slider "
+        "gives the share of the brain that remains. The arrow keys change k by one.",
     },
     {
         "place": ".ld-regions",
@@ -42,8 +42,8 @@ STEPS = (
     {
         "place": ".ld-page-code",
         "title": "Save it, and see the code",
-        "text": "Python and commands that give the same files stand here. “Download” on the "
-        "left saves maps and tables; “Copy link” and “Save session” at the top keep your choices.",
+        "text": "Python and commands that give the same files appear here. “Download” on the left "
+        "saves maps and tables; “Link” and “Session” at the top keep your settings.",
     },
 )
 """Of each step: the part of the page, the label of the control in it, a title and what to say."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import ipywidgets as widgets
@@ -11,18 +11,19 @@ from ..cohort.selection import FileChoice
 from ..core.errors import InputError
 from .address import AddressBar, read_address, to_address, too_long_for
 from .app_context import AppContext
-from .niivue import QuickNiiVue
 from .outline import key_of
 from .page_inputs import shown
-from .page_state import PageState, StateValidator
-from .persisted_inputs import QUIET, joined_error
+from .page_state import PageState, StateValidator, without_own
+from .persisted_inputs import joined_error
 from .session_file import FILE_NAME, read_session, session_bytes
-from .session_menu import SessionMenu
-from .tasks import Debounce, running_loop
+from .tasks import ACTIVITY, QUIET, Debounce, running_loop
+from .widgets.navigation import Navigation
+from .widgets.session_menu import SessionMenu
 
 _OF_COHORTS = ("folder_a", "folder_b", "where_a", "where_b", "files_a", "files_b")
-_KEPT = (*_OF_COHORTS, "min_patients", "atlas", "map_key")
-_LOOKS = ("figure", "radiological", "mm", "patient", "region")
+_KEPT = (*_OF_COHORTS, "min_patients", "atlas", "atlas_sides", "map_key")
+_OF_FIGURE = ("figure", "view", "plane", "slices", "figure_shade", "figure_size", "regions_by")
+_LOOKS = (*_OF_FIGURE, "radiological", "mm", "patient", "region")
 _OF_FOLDERS = (
     "folder_a",
     "files_a",
@@ -36,6 +37,7 @@ _OF_FOLDERS = (
 """What is not told where no folder is chosen."""
 
 _LACKING = "Too long for a link: the inputs of {}. “Save session” keeps them."
+_OWN_LACKING = "Dropped files are not part of a link."
 
 
 class UrlState:
@@ -45,24 +47,33 @@ class UrlState:
     ----------
     context : AppContext
         Its panels are there already, and hear of every change before this does.
-    tabs : widgets.Tab
+    navigation : Navigation
     pages : sequence of str
-        Names of the tabs.
+        Names of the pages.
+    box : widgets.Box
+        Holds the pages that are built.
     """
 
-    def __init__(self, context: AppContext, tabs: widgets.Tab, pages: Sequence[str]) -> None:
-        self._context, self._tabs, self._pages = context, tabs, tuple(pages)
+    def __init__(
+        self,
+        context: AppContext,
+        navigation: Navigation,
+        pages: Sequence[str],
+        box: widgets.Box,
+    ) -> None:
+        self._context, self._navigation, self._pages = context, navigation, tuple(pages)
+        self._box = box
         self._validator = StateValidator(context.session.root, self._pages)
         self._awaited: PageState | None = None
         self._region: tuple[str, int] | None = None  # of an atlas that is to be read first
         self._faults: list[InputError] = []
         self._is_open = False
         guard = context.banner.guard
-        self.bar = AddressBar(guard(self._addressed), guard(self._repaint))
+        self.bar = AddressBar(guard(self._addressed))
         self.menu = SessionMenu(guard(self.save), guard(self.open_file))
         self._write_later = Debounce(QUIET, guard(self._settle))
         context.choices.observe(lambda _: self._write_later(), names=[*_KEPT, *_LOOKS])
-        tabs.observe(lambda _: self._write_later(), names="selected_index")
+        navigation.observe(lambda _: self._write_later(), names="selected_index")
         context.inputs.observe(self._write_later)
         came = ["cohort_a", "cohort_b", "folder_a", "folder_b", "loaded_atlas"]
         context.choices.observe(self._check, names=came)
@@ -73,6 +84,7 @@ class UrlState:
 
         Until then the first folder is read already, but not shown: a link may ask for another.
         """
+        ACTIVITY.begin()  # until then all is still to come
         if running_loop() is None:
             self._addressed("")  # no kernel, so that there is no browser to wait for
         else:
@@ -86,7 +98,7 @@ class UrlState:
         if not choices.folder_a:
             usual = PageState()
             values |= {name: getattr(usual, name) for name in _OF_FOLDERS}
-        index = self._tabs.selected_index or 0
+        index = self._navigation.selected_index
         page = self._pages[index] if index else ""
         return PageState(**values, page=page, inputs=self._context.inputs.values)
 
@@ -103,18 +115,21 @@ class UrlState:
         self._awaited, self._faults = state, list(faults)
         atlas = choices.atlas if state.atlas is None else state.atlas
         self._region = None if state.region is None else (atlas, state.region)
-        self._tabs.selected_index = self._pages.index(state.page or self._pages[0])
+        self._navigation.selected_index = self._pages.index(state.page or self._pages[0])
         session = self._context.session
         for folder, files in ((state.folder_b, state.files_b), (state.folder_a, state.files_a)):
             if folder:
                 session.choose_files(folder, FileChoice.parse(files))
+        if atlas:
+            self._context.choose_sides(atlas, state.atlas_sides)
         with choices.hold_trait_notifications():
             if state.folder_a is not None:
                 choices.folder_a, choices.folder_b = state.folder_a, state.folder_b
                 choices.where_a, choices.where_b = state.where_a, state.where_b
             if state.atlas is not None:
                 choices.atlas = state.atlas
-            choices.figure, choices.radiological = state.figure, state.radiological
+            for name in (*_OF_FIGURE, "radiological"):
+                choices.set_trait(name, getattr(state, name))
         self._context.read_again()  # other files of the same folders
         self._check()
 
@@ -127,13 +142,10 @@ class UrlState:
         self._context.banner.clear()
         self.restore(read_session(shown(name), content, self._validator))
 
-    def _repaint(self) -> None:
-        """Draw the brains anew: of them only what changes is sent, and some of that was lost."""
-        for viewer in _viewers(self._tabs):
-            viewer.repaint()
-
     def _addressed(self, text: str) -> None:
         is_first, self._is_open = not self._is_open, True
+        if is_first:
+            ACTIVITY.end()
         values, faults = _read(text)
         state, more = self._validator.check(values)
         if is_first and "folder_a" not in values:
@@ -228,20 +240,15 @@ class UrlState:
         """Once it is quiet, write the address, and say what of it cannot be made."""
         if self._is_waiting or not self._is_open:
             return
-        state = self.state
+        whole = self.state
+        state = without_own(whole)
         self.bar.text = to_address(state)
-        titles = [self._tabs.get_title(self._pages.index(page)) for page in too_long_for(state)]
-        self.menu.lacking = _LACKING.format(", ".join(titles)) if titles else ""
+        titles = [self._navigation.titles[self._pages.index(page)] for page in too_long_for(state)]
+        reasons = [_LACKING.format(", ".join(titles))] if titles else []
+        self.menu.lacking = " ".join([*reasons, *([_OWN_LACKING] if state != whole else [])])
         if self._faults and not self._context.banner.message:
             self._context.banner.show(joined_error(self._faults))
         self._faults = []
-
-
-def _viewers(box: widgets.Widget) -> Iterator[QuickNiiVue]:
-    if isinstance(box, QuickNiiVue):
-        yield box
-    for child in getattr(box, "children", ()):
-        yield from _viewers(child)
 
 
 def _read(text: str) -> tuple[dict[str, object], tuple[InputError, ...]]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.formats import COORDINATE
 from ..core.grid import Grid
 from ..images.hounsfield import brain_window
 from ..images.maps import Map
@@ -18,7 +19,7 @@ from ..images.survey import axis_codes
 from ..scans.registration.task import NotCredible, Registration
 from ..transforms.transform import Transform
 from .loaded_volume import Plane, Voxel, planes_of
-from .picture import Mm
+from .places import Mm
 
 REGION, LESION = 1, 2
 """Bits of a pixel's mark."""
@@ -147,7 +148,7 @@ class VolumePair:
         world = "xyz"[("sagittal", "coronal", "axial").index(plane.name)]
         mm = self.place(voxel)["xyz".index(world)]
         return {
-            "title": f"{plane.name}, {world} = {mm:.0f} mm".replace("-", "−"),
+            "title": f"{plane.name}, {world} = {COORDINATE.with_unit(mm)}",
             "pixels": [pixels[1], pixels[0]],
             "mm": [across.voxels * across.edge_mm, up.voxels * up.edge_mm],
             "cross": [(column + 0.5) / across.voxels, (row + 0.5) / up.voxels],

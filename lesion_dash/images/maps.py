@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import struct
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.notes import InfoNote
+from ..core.text import counted
 from ..files.listing import strip_ending
 from ..files.paths import AnyPath, PathInput, as_path
 from ..files.writing import with_notes
@@ -170,7 +172,7 @@ def _check_values(stored: RawImage) -> tuple[NDArray, tuple[str, ...]]:
     if values.dtype.kind != "f":
         return values, ()
     if infinite := int(np.isinf(values).sum()):
-        problem = f"infinite value in {infinite:,} voxels"
+        problem = f"infinite value in {counted(infinite, 'voxel')}"
         raise InputError(stored.path, problem, "replace it by NaN or 0 where it is background")
     return values, nan_note(int(np.isnan(values).sum()))
 
@@ -250,6 +252,30 @@ def file_parts(image: Nifti1Image, name: str) -> tuple[bytes | memoryview, ...]:
 def compressed(content: bytes) -> bytes:
     """Content as a gzip file that holds neither a time nor a name."""
     return gzip.compress(content, _LEVEL, mtime=0)
+
+
+_WINDOW = slice(124, 132)  # cal_max and cal_min in the header of a NIfTI-1 file
+
+
+def compressed_with_window(content: bytes) -> bytes:
+    """A ``.nii`` file that was written here, compressed, with the values that viewers show first.
+
+    Colours run from 0 to the largest value, and as far below 0 as above where any value is.
+
+    Examples
+    --------
+    >>> from lesion_dash import Grid
+    >>> image = make_image(Grid((1, 1, 2), np.eye(4)), np.float32([[[-3, 2]]]), "a difference")
+    >>> header = nib.Nifti1Image.from_bytes(gzip.decompress(
+    ...     compressed_with_window(nifti_bytes(image)))).header
+    >>> float(header["cal_min"]), float(header["cal_max"])
+    (-3.0, 3.0)
+    """
+    values = np.asanyarray(nib.Nifti1Image.from_bytes(content).dataobj)
+    low, high = (float(end(values, initial=0)) for end in (np.nanmin, np.nanmax))
+    end = max(-low, high)
+    window = struct.pack("<2f", end, -end if low < 0 else 0.0)
+    return compressed(content[: _WINDOW.start] + window + content[_WINDOW.stop :])
 
 
 # Label images: a whole number at every voxel.

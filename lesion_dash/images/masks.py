@@ -168,7 +168,7 @@ def volume_grid(
 
 def nan_note(voxels: int) -> tuple[str, ...]:
     """What is said of so many voxels that are NaN; nothing where there are none."""
-    return (f"NaN treated as background in {voxels:,} voxels",) if voxels else ()
+    return (f"NaN treated as background in {counted(voxels, 'voxel')}",) if voxels else ()
 
 
 def _unusual_shape(grid: Grid, runs: Runs) -> tuple[str, ...]:
@@ -332,7 +332,9 @@ def _check_unknown(stored: RawImage, unknown: NDArray[np.int32], any_known: bool
     outer = np.unique(np.concatenate([face.ravel() for face in faces]))
     if count > np.count_nonzero(outer):
         enclosed = int((~np.isin(parts, outer)).sum())
-        problem = f"NaN inside the lesion or the brain: {enclosed:,} voxels away from the border"
+        problem = (
+            f"NaN inside the lesion or the brain: {counted(enclosed, 'voxel')} away from the border"
+        )
         raise InputError(stored.path, problem, _SAVE_BINARY)
 
 

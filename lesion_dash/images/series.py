@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..core.errors import InputError
 from ..core.grid import Grid, is_near
 from ..core.notes import InfoNote, note_on
+from ..core.text import counted
 from ..files.listing import list_images, strip_ending
 from ..files.paths import AnyPath, PathInput, UrlPath, as_path
 from .maps import Map
@@ -355,7 +356,8 @@ def _meant_values(stored: RawImage) -> NDArray:
         elif values is not given:
             meant[:] = volume
         if dtype.kind == "f" and np.isinf(meant).any():
-            problem = f"infinite value in {int(np.isinf(meant).sum()):,} voxels of one volume"
+            infinite = counted(int(np.isinf(meant).sum()), "voxel")
+            problem = f"infinite value in {infinite} of one volume"
             raise InputError(stored.path, problem, "replace it by NaN or 0 where it is background")
     return values
 

@@ -179,7 +179,7 @@ def draw_coverage(coverage: Coverage, min_patients: int | None = None) -> Figure
         _draw_chosen((above, below), coverage, min_patients)
     _scale_patients(below, coverage)
     patients = counted(coverage.n_patients, "patient")
-    title = f"{coverage.name}: {patients}, at most {coverage.max_overlap} share a voxel"
+    title = f"{coverage.name}: {patients}, maximum overlap {coverage.max_overlap}"
     figure.suptitle(title, fontsize=11, x=0.01, ha="left", parse_math=False)
     figure.supxlabel(_references(coverage), fontsize=6.5, color=_MARK, x=0.01, ha="left")
     figure.set_layout_engine("constrained")
@@ -225,7 +225,7 @@ def _draw_chosen(panels: tuple[Axes, Axes], coverage: Coverage, min_patients: in
 def _scale_patients(axes: Axes, coverage: Coverage) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    axes.set_xlabel("Minimum patients at a voxel (k)")
+    axes.set_xlabel("Minimum lesion overlap (k)")
     axes.set_xlim(0.5, max(coverage.max_overlap, 1) + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 

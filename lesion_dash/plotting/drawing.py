@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core.errors import LesionDashError
 from ..images.nifti import Nifti1Image, SpatialImage
+from ..images.template import load_template
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,6 +31,13 @@ def new_figure(inches: tuple[float, float]) -> Figure:
     # pyplot keeps every figure it makes alive; a bare figure is freed with its last reference.
     FigureCanvasAgg(figure)
     return figure
+
+
+def prepare_drawing() -> None:
+    """Import what the first figure needs, and read the template: together this takes seconds."""
+    from nilearn import plotting  # noqa: F401
+
+    load_template()
 
 
 def explain_failure(draw: Callable[_P, Figure]) -> Callable[_P, Figure]:

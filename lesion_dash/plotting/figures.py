@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..core.formats import VOLUME
 from ..core.grid import Grid
+from ..core.text import counted
 from ..images.maps import Map
 from ..images.survey import Survey
 from ..images.template import load_template
@@ -31,6 +33,17 @@ _RANGE_PATIENTS = 5  # Weaver et al. (2019): a usual minimum
 
 Kind = Literal["slices", "mosaic", "glass"]
 Colour = tuple[int, int, int]
+Plane = Literal["all", "axial", "coronal", "sagittal"]
+_AXES: dict[Plane, str] = {"axial": "z", "coronal": "y", "sagittal": "x"}
+MOSAIC_SLICES = 7
+"""In each plane, as many as nilearn's own mosaics have."""
+_BRAIN_MM = {"x": (-58, 58), "y": (-89, 56), "z": (-46, 64)}
+"""Limits of a mosaic: they hold nine tenths of MNI152's brain along each axis."""
+_EXTENT = {"x": (217.0, 189.0), "y": (181.0, 189.0), "z": (181.0, 217.0)}
+"""Width and height of MNI152's slices across an axis, mm."""
+_WIDE = 1.45  # from this ratio of width to height on, three slices in a row are larger than in two
+_BAR_SHARE = 0.1  # of the width
+_TOP = 0.92  # of the height, below the title
 _SIZES = {"slices": (7.0, 6.2), "mosaic": (9.0, 6.8), "glass": (9.0, 4.2)}
 """Inches of a figure."""
 _DIRECTION_SIZE = 12  # points
@@ -48,13 +61,6 @@ _COLOURS: dict[str, tuple[Colour, ...]] = {
 COLOUR_STOPS: dict[str, tuple[tuple[int, Colour], ...]] = {
     name: tuple(zip(_POSITIONS, colours, strict=True)) for name, colours in _COLOURS.items()
 }
-
-OUTLINE: Colour = (255, 255, 255)
-OUTLINE_EDGE: Colour = (0, 0, 0)
-"""Of a lesion's border, white, and of the edge around it, black. No single colour is far from all
-those of the maps to colour-blind eyes; of black and white, one stands out from what is below."""
-OUTLINED = "_outlined"
-"""Ending of the tables that keep their last two levels for the outline and its edge."""
 
 
 def fixed_maximum(everywhere: VolumeStats, key: str, factor: float) -> float:
@@ -108,12 +114,6 @@ def nice_ceiling(value: float) -> float:
     return float(next(step * power for step in steps if step * power >= value * (1 - 1e-9)))
 
 
-COLOUR_STOPS |= {
-    f"{name}{OUTLINED}": (*stops[:-1], (253, stops[-1][1]), (254, OUTLINE_EDGE), (255, OUTLINE))
-    for name, stops in COLOUR_STOPS.items()
-}
-
-
 @dataclass(frozen=True)
 class ColourClass:
     """One class of a map of classes: its value, its label and its colour (0 to 255)."""
@@ -128,9 +128,6 @@ ONLY_A = ColourClass(64, "A only", (230, 159, 0))
 ONLY_B = ColourClass(128, "B only", (86, 180, 233))
 BOTH = ColourClass(255, "A and B", (204, 62, 132))
 OVERLAP_CLASSES = (ONLY_A, ONLY_B, BOTH)
-OUTLINE_CLASS = ColourClass(192, "outline", OUTLINE)
-EDGE_CLASS = ColourClass(224, "edge of the outline", OUTLINE_EDGE)
-OUTLINED_CLASSES = (ONLY_A, ONLY_B, OUTLINE_CLASS, EDGE_CLASS, BOTH)
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,6 +205,11 @@ def draw_map(
     kind: Kind = "slices",
     mm: ArrayLike = (0, 0, 0),
     radiological: bool = False,
+    *,
+    plane: Plane = "all",
+    slices: int = MOSAIC_SLICES,
+    inches: tuple[float, float] | None = None,
+    dark: bool = False,
 ) -> Figure:
     """Draw a map with nilearn on the MNI152 template.
 
@@ -216,78 +218,162 @@ def draw_map(
     layer : Layer
         What to draw.
     kind : {"slices", "mosaic", "glass"}
-        Three slices through ``mm``, rows of slices along the three axes, or a glass brain.
+        Slices through ``mm``, evenly spaced slices through the brain, or a glass brain.
     mm : array, shape (3,)
         Where the slices cut, MNI mm; used by "slices" alone.
     radiological : bool
         Show the patient's left on the right of the figure.
+    plane : {"all", "axial", "coronal", "sagittal"}
+        All three planes, or one.
+    slices : int
+        Of a mosaic, in each plane.
+    inches : tuple of float, optional
+        Width and height of the figure.
+    dark : bool
+        Draw on black.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    figure = new_figure(_SIZES[kind])
+    figure = new_figure(inches or _SIZES[kind])
+    if dark:
+        figure.set_facecolor("black")
     with warnings.catch_warnings():
-        # A map without a voxel is no mistake here: the threshold may be that high.
-        warnings.filterwarnings("ignore", "empty mask|.*masked element", UserWarning)
-        _plot(figure, layer, kind, mm, radiological)
-    _finish(figure, layer)
+        # A map without a voxel is no mistake here: the threshold may be that high. Its field of
+        # view may end before the brain does.
+        empty = "empty mask|.*masked element|.*cut_coords seem to be out"
+        warnings.filterwarnings("ignore", empty, UserWarning)
+        rows = _rows(figure, layer, kind, np.asarray(mm, float), plane, slices)
+        for row in rows:
+            _plot(figure, layer, row, radiological, dark)
+    if not layer.classes:
+        _add_bar(figure, layer, dark)
+    _finish(figure, layer, dark)
     return figure
 
 
-def _plot(figure: Figure, layer: Layer, kind: Kind, mm: ArrayLike, radiological: bool) -> None:
+@dataclass(frozen=True)
+class _Row:
+    """What nilearn draws at once: its display mode and cuts, and the part of the figure."""
+
+    mode: str
+    cuts: Any
+    rect: tuple[float, float, float, float]
+    decimals: int = 0
+    text_size: float = _DIRECTION_SIZE
+
+
+def _rows(
+    figure: Figure,
+    layer: Layer,
+    kind: Kind,
+    mm: NDArray[np.float64],
+    plane: Plane,
+    slices: int,
+) -> list[_Row]:
+    """What is drawn where: titles stand above it, the legend of classes below, a bar beside it."""
+    bottom, right = (0.07, 1.0) if layer.classes else (0.0, 1 - _BAR_SHARE)
+    whole = (0.0, bottom, right, _TOP - bottom)
+    room = figure.get_size_inches() * (right, _TOP - bottom)
+    if kind == "glass":
+        return [_Row(_AXES.get(plane, "ortho"), None, whole)]
+    # nilearn cuts decimals off: 11.6 would be told as 11.
+    decimals = 0 if np.all(mm % 1 == 0) else 1
+    if kind == "slices" and plane == "all":
+        mode = "ortho" if room[0] > _WIDE * room[1] else "tiled"
+        return [_Row(mode, tuple(mm.tolist()), whole, decimals)]
+    if kind == "slices":
+        axis = _AXES[plane]
+        return [_Row(axis, [float(mm["xyz".index(axis)])], whole, decimals)]
+    if plane == "all":
+        cuts = {axis: mosaic_cuts(axis, slices) for axis in "xyz"}
+        return [_Row("mosaic", cuts, whole, text_size=_text_size(room / (slices, 3)))]
+    return _grid_of_slices(_AXES[plane], slices, whole, room)
+
+
+def _grid_of_slices(
+    axis: str,
+    slices: int,
+    whole: tuple[float, float, float, float],
+    room: NDArray[np.float64],
+) -> list[_Row]:
+    """Rows of slices of one plane, in as many columns as show them largest."""
+    left, bottom, width, height = whole
+
+    def scale(columns: int) -> float:
+        return float(min(room / (columns, -(-slices // columns)) / _EXTENT[axis]))
+
+    columns = max(range(1, slices + 1), key=scale)
+    number = -(-slices // columns)
+    cuts, size = mosaic_cuts(axis, slices), _text_size(room / (columns, number))
+    rows = []
+    for row in range(number):
+        own = cuts[row * columns : (row + 1) * columns]
+        up = bottom + height * (number - 1 - row) / number
+        rect = (left, up, width * len(own) / columns, height / number)
+        rows.append(_Row(axis, own, rect, text_size=size))
+    return rows
+
+
+def mosaic_cuts(axis: str, slices: int) -> list[float]:
+    """Evenly spaced slices through the brain, from the cerebellum up, in whole mm.
+
+    Examples
+    --------
+    >>> mosaic_cuts("z", 7)
+    [-46.0, -28.0, -9.0, 9.0, 27.0, 46.0, 64.0]
+    """
+    low, high = _BRAIN_MM[axis]
+    places = np.linspace(low, high, slices) if slices > 1 else [(low + high) / 2]
+    return [float(place) for place in dict.fromkeys(np.rint(places).tolist())]
+
+
+def _text_size(inches: NDArray[np.float64]) -> float:
+    """Points of labels that fit on a slice of this width and height."""
+    return float(np.clip(min(inches) * 8, 5, _DIRECTION_SIZE))
+
+
+def _plot(figure: Figure, layer: Layer, row: _Row, radiological: bool, dark: bool) -> None:
     from nilearn import plotting
 
     image = drawable(layer.to_nifti())
     shared = {
         "figure": figure,
+        "axes": row.rect,
+        "display_mode": row.mode,
         "threshold": 1e-9,
         "cmap": _matplotlib_colours(layer),
-        # The legend of classes stands below the slices.
-        "axes": (0.0, 0.07, 1.0, 0.85) if layer.classes else (0.0, 0.0, 1.0, 0.92),
-        "colorbar": not layer.classes,
-        "cbar_tick_format": "%.4g",
+        "colorbar": False,  # its own is as wide as a slice where there is one, and covers labels
         "radiological": radiological,
+        "black_bg": dark,
+        "annotate": False,
         **_limits(layer),
     }
-    if kind == "glass":
-        display = plotting.plot_glass_brain(image, plot_abs=False, display_mode="ortho", **shared)
+    if row.cuts is None:
+        display = plotting.plot_glass_brain(image, plot_abs=False, **shared)
     else:
-        cuts = 7 if kind == "mosaic" else tuple(float(v) for v in np.asarray(mm))
-        mode = "mosaic" if kind == "mosaic" else "tiled"
         display = plotting.plot_stat_map(
             image,
             bg_img=load_template(),
-            display_mode=mode,
-            cut_coords=cuts,
+            cut_coords=row.cuts,
             symmetric_cbar=False,
-            black_bg=False,
             dim=0,
             resampling_interpolation="nearest",
-            annotate=False,
             **shared,
         )
-        # nilearn cuts decimals off: 11.6 would be told as 11.
-        is_whole = kind == "mosaic" or np.all(np.asarray(mm) % 1 == 0)
-        display.annotate(decimals=0 if is_whole else 1)
+    display.annotate(positions=row.cuts is not None, size=row.text_size, decimals=row.decimals)
     for view in display.axes.values():
         if view.direction == "x":
-            _orient_sagittal(view.ax)
+            _orient_sagittal(view.ax, row.text_size, "white" if dark else "black")
 
 
-def _orient_sagittal(axes: Any) -> None:
+def _orient_sagittal(axes: Any, size: float, colour: str) -> None:
     """Front on the right, and said so: nilearn mirrors this plane too in radiological view."""
     axes.set_xlim(sorted(axes.get_xlim()))
+    layout: dict[str, Any] = {"transform": axes.transAxes, "ha": "center", "va": "top"}
     for x, direction in ((0.1, "P"), (0.9, "A")):
-        axes.text(
-            x,
-            0.95,
-            direction,
-            transform=axes.transAxes,
-            ha="center",
-            va="top",
-            size=_DIRECTION_SIZE,
-        )
+        axes.text(x, 0.95, direction, size=size, color=colour, **layout)
 
 
 def _chart(height: float) -> tuple[Figure, Axes]:
@@ -320,11 +406,12 @@ def draw_histogram(volumes_ml: ArrayLike, name: str = "") -> Figure:
     figure, axes = _chart(3.6)
     axes.hist(volumes, bins=_bins(volumes).tolist(), color="#2f7f86", edgecolor="white")
     median = float(np.median(volumes)) if volumes.size else 0.0
-    axes.axvline(median, color="#b3541e", linewidth=1.5, label=f"median {median:.3g} mL")
+    axes.axvline(median, color="#b3541e", linewidth=1.5, label=f"median {VOLUME.with_unit(median)}")
     axes.set_xlabel("Total lesion volume (mL)")
     axes.set_ylabel("Patients")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    title = f"{name}: {volumes.size} patients" if name else f"{volumes.size} patients"
+    patients = counted(volumes.size, "patient")
+    title = f"{name}: {patients}" if name else patients
     axes.set_title(title, loc="left", parse_math=False)
     axes.legend(frameon=False)
     return figure
@@ -352,7 +439,8 @@ def figure_bytes(figure: Figure, file_format: str = "png", dpi: int = 150) -> by
     buffer = io.BytesIO()
     # Dates would make two files of the same figure differ.
     undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(file_format)
-    figure.savefig(buffer, format=file_format, dpi=dpi, facecolor="white", metadata=undated)
+    # As the figure is: white, or black for a dark one.
+    figure.savefig(buffer, format=file_format, dpi=dpi, facecolor="auto", metadata=undated)
     return buffer.getvalue()
 
 
@@ -408,9 +496,14 @@ def class_stops(classes: tuple[ColourClass, ...]) -> tuple[tuple[int, Colour], .
     return tuple(stops)
 
 
-def _finish(figure: Figure, layer: Layer) -> None:
+def _finish(figure: Figure, layer: Layer, dark: bool) -> None:
+    ink = "white" if dark else "black"
     unit = f" ({layer.unit})" if layer.unit and layer.unit not in layer.title else ""
-    figure.suptitle(f"{layer.title}{unit}", fontsize=12, x=0.01, ha="left", parse_math=False)
+    title = f"{layer.title}{unit}"
+    points = 72 * figure.get_size_inches()[0]
+    # A letter is about 0.6 times as wide as it is high.
+    size = float(np.clip(points / (0.6 * len(title)), 5, 12))
+    figure.suptitle(title, fontsize=size, x=0.01, ha="left", color=ink, parse_math=False)
     if layer.classes:
         from matplotlib.patches import Patch
 
@@ -418,8 +511,24 @@ def _finish(figure: Figure, layer: Layer) -> None:
             Patch(color="#{:02x}{:02x}{:02x}".format(*part.colour), label=part.label)
             for part in layer.classes
         ]
-        where: dict[str, Any] = {"loc": "lower center", "ncols": len(patches)}
-        figure.legend(handles=patches, frameon=False, fontsize=10, **where)
+        layout: dict[str, Any] = {"loc": "lower center", "ncols": len(patches), "frameon": False}
+        figure.legend(handles=patches, fontsize=min(size, 10), labelcolor=ink, **layout)
+
+
+def _add_bar(figure: Figure, layer: Layer, dark: bool) -> None:
+    """The colour bar beside the slices."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    limits = _limits(layer)
+    scale = ScalarMappable(Normalize(limits["vmin"], limits["vmax"]), _matplotlib_colours(layer))
+    place = figure.add_axes((0.975, 0.08, 0.018, 0.76))
+    ticks = np.linspace(limits["vmin"], limits["vmax"], 5)
+    bar = figure.colorbar(scale, cax=place, format="%.4g", ticks=ticks)
+    ink = "white" if dark else "black"
+    place.yaxis.tick_left()
+    place.tick_params(colors=ink, width=0)
+    bar.outline.set_edgecolor(ink)
 
 
 def _bins(volumes: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,12 +1,13 @@
 """Text of a report: numbers with units, lists, and who is in a cohort.
 
 Volumes have two decimals of a mL, about a voxel of 2 mm; shares have one decimal of a per cent;
-voxels and patients are whole, in thousands with a comma. So the decimals of a column line up.
+voxels and patients are whole, in thousands with a comma. So the decimals of a column line up, which
+those of the dashboard's volumes do not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import ceil, floor
 from typing import Any
 
@@ -14,13 +15,11 @@ from ..cohort.cells import number_of, value_text
 from ..cohort.columns import Column, describe_columns, with_unit
 from ..cohort.conditions import Condition
 from ..cohort.participants import Units
+from ..core.formats import MISSING, PERCENT, Format, decimals_of
 from ..plotting.figures import ML
 from .findings import Findings, Side
 
-_UNKNOWN = "–"
-_EXACT = 1e-9
-"""Share of a number by which it may differ from the one that is shown and still be the same:
-well above the rounding of a double (1e-16), well below what a reader sees."""
+_VOLUME = Format(decimals=2, most=2, below=True)
 
 
 def fixed(value: float, decimals: int, plus: bool = False) -> str:
@@ -32,7 +31,7 @@ def fixed(value: float, decimals: int, plus: bool = False) -> str:
     ('1,234.6', '0.0', '+5.0', '–')
     """
     if value != value:
-        return _UNKNOWN
+        return MISSING
     rounded = round(value, decimals) + 0.0  # and no -0
     return f"{rounded:{'+' if plus and rounded else ''},.{decimals}f}"
 
@@ -45,19 +44,7 @@ def ml(mm3: float) -> str:
     >>> ml(23140.0), ml(200544), ml(1), ml(0)
     ('23.14', '200.54', '< 0.01', '0.00')
     """
-    value = mm3 / ML
-    return "< 0.01" if 0 < value < 0.005 else fixed(value, 2)
-
-
-def percent(value: float) -> str:
-    """A share in per cent, without the unit.
-
-    Examples
-    --------
-    >>> [percent(value) for value in (41.3, 6.21, 0.02, 0, 100, float("nan"))]
-    ['41.3', '6.2', '< 0.1', '0.0', '100.0', '–']
-    """
-    return "< 0.1" if 0 < value < 0.05 else fixed(value, 1)
+    return _VOLUME.text(mm3 / ML)
 
 
 def share(value: float) -> str:
@@ -68,8 +55,7 @@ def share(value: float) -> str:
     >>> share(41.32), share(float("nan"))
     ('41.3 %', '–')
     """
-    text = percent(value)
-    return text if text == _UNKNOWN else f"{text} %"
+    return PERCENT.with_unit(value)
 
 
 def round_number(value: float) -> str:
@@ -81,28 +67,6 @@ def round_number(value: float) -> str:
     ('150', '2.5', '1,200')
     """
     return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
-
-
-def decimals_of(values: Iterable[float], limit: int | None = None) -> int:
-    """Fewest decimals that show each of several numbers of one row or column exactly.
-
-    Without `limit`, three digits of the largest number are enough.
-
-    Examples
-    --------
-    >>> decimals_of([5, 8, 14.25]), decimals_of([0.12, 0.5]), decimals_of([60, 77]), decimals_of([])
-    (1, 2, 0, 0)
-    """
-    known = [value for value in values if value == value]
-    largest = max(map(abs, known), default=0.0)
-    if limit is None:
-        limit = 1 if largest >= 10 else 2 if largest >= 1 else 3
-    exact = (
-        decimals
-        for decimals in range(limit)
-        if all(abs(round(value, decimals) - value) <= _EXACT * largest for value in known)
-    )
-    return next(exact, limit)
 
 
 def point(mm: Sequence[float]) -> str:

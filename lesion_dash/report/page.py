@@ -20,6 +20,7 @@ from markupsafe import Markup, escape
 from ..atlas.installed import installed_atlas
 from ..atlas.places import name_place
 from ..atlas.published import LIBRARY, is_library_name, probable_credit
+from ..core.formats import PERCENT, decimals_of
 from ..core.text import counted, enumerated, printable
 from ..images.space import space_of
 from ..regions.counts import RegionCount
@@ -32,10 +33,8 @@ from .formatting import (
     column_rows,
     condition_label,
     criteria,
-    decimals_of,
     fixed,
     ml,
-    percent,
     point,
     round_number,
     sex_summary,
@@ -129,7 +128,7 @@ def _environment() -> Environment:
         "fixed": fixed,
         "flowing": _flowing,
         "ml": ml,
-        "percent": percent,
+        "percent": PERCENT.text,
         "point": point,
         "prose": _prose,
         "round_number": round_number,
@@ -218,8 +217,8 @@ def _convention_rows(findings: Findings) -> list[list[str]]:
                     str(row.min_patients),
                     counted(row.voxels),
                     ml(row.volume_mm3),
-                    percent(row.percent_of_brain),
-                    percent(row.percent_of_lesioned),
+                    PERCENT.text(row.percent_of_brain),
+                    PERCENT.text(row.percent_of_lesioned),
                 ]
             )
     return rows

@@ -49,7 +49,7 @@ def describe(inspection: Inspection) -> tuple[Section, ...]:
         Section("Space", _space_rows(inspection)),
         Section("sform and qform", _form_rows(inspection)),
         Section("Values", _value_rows(inspection.survey)),
-        Section("Can it be used?", _verdict_rows(inspection)),
+        Section("Suitability", _verdict_rows(inspection)),
         Section("Notes", _named_once("note", inspection.notes)),
     ]
     return tuple(section for section in sections if section.rows)

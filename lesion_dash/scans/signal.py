@@ -208,7 +208,7 @@ class _SeriesSetup:
         edge = float(self.image.grid.voxel_size.min())
         units, block_mm = cut_units(millimetres[varies], self.bootstrap.block_mm, edge)
         sample = Sample(mask.name, ratios[varies], units, block_mm, int((~varies).sum()))
-        excluded = f"{mask.name}: {sample.unknown:,} voxels that are constant or NaN left out"
+        excluded = f"{mask.name}: {sample.unknown:,} voxels that are constant or NaN excluded"
         return (self._measure(sample, zeros),), (excluded,) if sample.unknown else ()
 
     def _measure(self, sample: Sample, zeros: float) -> Measure:
@@ -456,7 +456,7 @@ def leave_out(mask: Mask, other: Mask) -> Mask:
     shared = mask.voxels - indices.size
     if not shared:
         return mask
-    note = f"{mask.name}: {shared:,} of its voxels left out, as {other.name} has them as well"
+    note = f"{mask.name}: {shared:,} of its voxels excluded, as {other.name} has them as well"
     return replace(mask, indices=indices, notes=(*mask.notes, note))
 
 

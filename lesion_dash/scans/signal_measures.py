@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..core.defaults import BLOCK_MM, RESAMPLES, SEED
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..core.text import counted
 from ..files.paths import as_path
 from ..images.maps import Map, MapLike, as_map
 from ..images.masks import Mask, MaskLike
@@ -435,7 +436,7 @@ def source_of(given: Any, image: Map | Mask) -> dict[str, str]:
 def native_notes(notes: tuple[str, ...]) -> list[str]:
     """What is unusual about an image, as far as it matters for one in its native space."""
     return [
-        type(note)(note.replace("treated as background", "left out"))
+        type(note)(note.replace("treated as background", "excluded"))
         for note in notes
         if not note.startswith(_ABOUT_LESIONS)
     ]
@@ -458,7 +459,7 @@ def sample_notes(sample: Sample) -> list[str]:
     """What was left out, and zeros that are there."""
     notes = []
     if sample.unknown:
-        notes.append(f"{sample.name}: {sample.unknown:,} voxels of NaN left out")
+        notes.append(f"{sample.name}: {counted(sample.unknown, 'voxel')} of NaN excluded")
     if sample.zeros:
         notes.append(f"{sample.name}: {sample.zeros:.1%} of its voxels are 0")
     return notes

@@ -25,6 +25,7 @@ from traitlets import Integer
 
 from ..core.defaults import MAX_KERNELS
 from ..dashboard.environment import kernel_environment
+from ..files.temporary import remove_temporary
 
 _SECONDS_TO_COME_BACK = 60
 _SECONDS_TO_SETTLE = 2
@@ -208,8 +209,12 @@ class KernelProcess(ServerKernelManager):
         return [*command, "--HistoryManager.enabled=False", *(extra_arguments or ())]
 
     async def restart_kernel(self, *given: Any, **settings: Any) -> None:  # type: ignore[override]
-        """Start it anew, as the server does where its process has ended."""
+        """Start it anew, as the server does where its process has ended.
+
+        The visitor's own files, which that process would have removed, go now.
+        """
         self.was_restarted = True
+        remove_temporary(Path(self.connection_file).parent)
         await super().restart_kernel(*given, **settings)
 
     async def shutdown_kernel(  # type: ignore[override]

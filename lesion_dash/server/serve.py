@@ -19,9 +19,9 @@ from ..core.defaults import LOOPBACK, MAX_KERNELS, PORT
 from ..core.errors import InputError
 from ..dashboard.environment import MEMORY_VARIABLE, OWN_SERVER, RESULTS_VARIABLE, ROOT_VARIABLE
 from ..dashboard.scripts import SERVED, served_scripts
+from ..files.temporary import temporary_folder
 from .kernel_memory import memory_of_kernels
 from .landlock import keep_memory_private
-from .served_folder import served_folder
 
 if TYPE_CHECKING:
     from traitlets.config import Config
@@ -100,7 +100,7 @@ def serve(
     os.environ[OWN_SERVER] = "1"
     os.environ[MEMORY_VARIABLE] = str(most_memory)
     _find_template()
-    with served_folder() as folder:
+    with temporary_folder() as folder:
         config = server_config(_put_notebook(folder), port, open_browser, access, max_kernels)
         # The sockets of kernels, and what is told of them.
         config.Voila.connection_dir_root = str(folder)
@@ -224,7 +224,7 @@ def _shipped(name: str) -> Path:
 
 
 def _check_installed() -> None:
-    needed = ("voila", "ipykernel", "ipyniivue", "itables")
+    needed = ("voila", "ipykernel")
     missing = [name for name in needed if not find_spec(name)]
     if missing:
         problem = f"the dashboard needs {', '.join(missing)}"

@@ -19,6 +19,7 @@ from ..core.defaults import (
 )
 from ..core.errors import InputError, check_choice
 from ..core.grid import Grid
+from ..core.text import counted
 from .voxel_maps import Column, Columns, Quantity, VoxelMaps, minus_log10
 
 TESTS = {
@@ -123,7 +124,7 @@ class Contrast(VoxelMaps):
         (a, b), (n_a, n_b) = self.groups, self.sizes
         n = "n up to" if self.sizes_vary else "n ="
         groups = f"{a} ({n} {n_a}) against {b} ({n} {n_b}){self._dof_text}"
-        family = f"{self.tested:,} voxels tested; correction: {self.correction}"
+        family = f"{counted(self.tested, 'voxel')} tested; correction: {self.correction}"
         return f"{TESTS[self.test]}: {groups}; {family}"
 
     @property

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cohort.cohort import Cohort, check_min_patients
+from ..core.formats import PERCENT
 from ..core.grid import Grid, pieces
 from ..core.memory import derived
 from ..core.text import counted
@@ -85,17 +86,17 @@ class CoverageRow:
         Examples
         --------
         >>> CoverageRow(5, 12_345, 98_760.0, 12_345, 6.21, 50.0).sentence
-        'k = 5: 12,345 voxels, 6.2 % of the brain, 50 % of all lesioned voxels'
+        'k = 5: 12,345 voxels, 6.2 % of the brain, 50.0 % of all lesioned voxels'
         >>> CoverageRow(5, 12_345, 98_760.0, 12_000, 6.04, np.nan).sentence
         'k = 5: 12,345 voxels, 6.0 % of the brain (12,000) and 345 outside it'
         """
         text = f"k = {self.min_patients}: {counted(self.voxels, 'voxel')}"
         outside = self.voxels_outside
         if not np.isnan(self.percent_of_brain):
-            text += f", {_percent(self.percent_of_brain)} of the brain"
+            text += f", {PERCENT.with_unit(self.percent_of_brain)} of the brain"
             text += f" ({self.voxels_in_brain:,}) and {outside:,} outside it" if outside else ""
         if not np.isnan(self.percent_of_lesioned):
-            text += f", {_percent(self.percent_of_lesioned)} of all lesioned voxels"
+            text += f", {PERCENT.with_unit(self.percent_of_lesioned)} of all lesioned voxels"
         return text
 
 
@@ -295,16 +296,3 @@ def _at_least(exactly: NDArray[np.int64]) -> NDArray[np.int64]:
     at_least = np.cumsum(exactly[:0:-1])[::-1].astype(np.int64)
     at_least.setflags(write=False)
     return at_least
-
-
-def _percent(share: float) -> str:
-    """A share with as many digits as one reads.
-
-    Examples
-    --------
-    >>> [_percent(share) for share in (41.3, 6.21, 0.02, 0, 100)]
-    ['41 %', '6.2 %', '< 0.1 %', '0 %', '100 %']
-    """
-    if 0 < share < 0.05:
-        return "< 0.1 %"
-    return f"{share:.1f} %" if 0 < share < 9.95 else f"{share:.0f} %"

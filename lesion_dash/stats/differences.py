@@ -13,6 +13,7 @@ from ..cohort.same_patients import common_patients
 from ..core.defaults import MIN_PATIENTS, OUTSIDE_OF_DIFFERENCES, Outside
 from ..core.errors import check_choice
 from ..core.field_of_view import FieldsOfView, fields_of_view
+from ..core.text import counted
 from ..images.maps import Map
 from ..images.masks import Mask
 from ..images.space import compare_spaces
@@ -153,7 +154,8 @@ class CohortDifferences(VoxelMaps):
     def compared(self) -> Mask:
         """The voxels where volumes are compared."""
         enough = np.minimum(*self.n) >= self.min_patients
-        name = f"{' and '.join(self.names)}, at least {self.min_patients} patients of each"
+        least = counted(self.min_patients, "patient")
+        name = f"{' and '.join(self.names)}, at least {least} of each"
         return Mask(self.grid, self.indices[enough], name)
 
     def select(self, chosen: NDArray[np.bool_]) -> CohortDifferences:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..cohort.cohort import Cohort, check_min_patients
 from ..core.defaults import MIN_PATIENTS, PERMUTATIONS, SEED, VOLUME_SIDE, VolumeSide
 from ..core.errors import InputError, check_choice
+from ..core.text import counted
 from ..images.reading import Progress
 from .contrast import check_permutations
 from .patterns import Patterns, find_patterns
@@ -130,7 +131,7 @@ def permute_volumes(
     corrected = corrected_p(_signed(statistic.copy(), side), largest)
     notes = patients.notes
     if in_all := int(np.count_nonzero(cohort.counts == patients.size)):
-        notes += (f"not tested, as all patients are lesioned there: {in_all:,} voxels",)
+        notes += (f"not tested, as all patients are lesioned there: {counted(in_all, 'voxel')}",)
     of_voxel = patterns.of_voxel
     columns = {
         "n": patterns.n[of_voxel],

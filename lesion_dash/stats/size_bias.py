@@ -15,6 +15,7 @@ from ..atlas.places import name_place
 from ..cohort.cohort import Cohort
 from ..core.defaults import CLUSTER_CONNECTIVITY, MIN_PATIENTS, SIGNIFICANCE_LEVEL, VolumeSide
 from ..core.errors import InputError
+from ..core.text import counted
 from ..images.maps import Map
 from ..images.masks import Mask
 from .components import Component, find_components
@@ -306,7 +307,8 @@ class VolumePermutations(VoxelMaps):
     @property
     def sentence(self) -> str:
         """What was tested, over how many voxels, and how."""
-        family = f"{self.tested:,} voxels tested ({self.patterns:,} different sets of patients)"
+        tested = f"{counted(self.tested, 'voxel')} tested"
+        family = f"{tested} ({self.patterns:,} different sets of patients)"
         shuffled = f"volumes shuffled among {self.n_patients} patients {self.permutations:,} times"
         return f"{SIDES[self.side]}: {family}; {shuffled}, seed {self.seed}"
 

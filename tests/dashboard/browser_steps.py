@@ -36,18 +36,39 @@ def download(page: Any, press: Callable[[], None]) -> tuple[str, bytes]:
     return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
 
 
-def open_tab(page: Any, name: str) -> None:
-    page.get_by_role("tab", name=name, exact=True).click(timeout=LONG)
-    page.get_by_role("tabpanel", name=name, exact=True).wait_for(timeout=LONG)
-
-
+# What a click leads to may be sent with the next frame.
 FRAMES = "async () => { for (let i = 0; i < 2; i += 1) await new Promise(requestAnimationFrame); }"
+
+
+def settle(page: Any) -> None:
+    """Wait until the page says that nothing is to come any more: no job, message or drawing."""
+    page.wait_for_selector(".ld-app[data-idle]", state="attached", timeout=LONG)
+    page.evaluate(FRAMES)
+    page.wait_for_selector(".ld-app[data-idle=true]", state="attached", timeout=LONG)
+
+
+def page_names(page: Any) -> list[str]:
+    """The names of all pages, those under Tools last."""
+    page.get_by_role("tab").first.wait_for(timeout=LONG)
+    names = page.locator(".ld-nav :is([role=tab], [role=menuitemradio])")
+    return [str(name) for name in names.evaluate_all("all => all.map((one) => one.textContent)")]
+
+
+def open_tab(page: Any, name: str) -> None:
+    page.get_by_role("tab").first.wait_for(timeout=LONG)
+    tab = page.get_by_role("tab", name=name, exact=True)
+    if tab.count() == 0:
+        page.locator(".ld-nav-tools").click()
+        tab = page.get_by_role("menuitemradio", name=name, exact=True)
+    tab.click(timeout=LONG)
+    page.get_by_role("tabpanel", name=name, exact=True).wait_for(timeout=LONG)
+    settle(page)
 
 
 def resize(page: Any, width: int, height: int) -> None:
     page.set_viewport_size({"width": width, "height": height})
     page.wait_for_function("([width]) => innerWidth === width", arg=[width])
-    page.evaluate(FRAMES)  # a busy browser knows the width before it has laid the page out
+    settle(page)
 
 
 def assert_fits(page: Any, *parts: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser_steps import LONG, settle
 from ipywidgets import Widget
 from served_dashboard import Served, ended, find_port, start_server
 
@@ -44,12 +45,10 @@ for (const kind of ["drawArrays", "drawElements"])
 # What a page of `own_root` and of the sample data shows when it is opened without a link.
 START = "a=cohort_a&k=5&map=n&atlas=synthetic_atlas&mm=-44,16,12"
 
-# As if one had come by a link; the second answer comes after what the first message led to.
-FOLLOW = """async (link) => {
+# As if one had come by a link.
+FOLLOW = """(link) => {
   history.replaceState(history.state, "", `#${link}`);
   dispatchEvent(new Event("hashchange"));
-  const { kernel } = window.jupyterapp.widgetManager;
-  for (let turn = 0; turn < 2; turn += 1) await kernel.requestKernelInfo();
 }"""
 
 
@@ -183,7 +182,7 @@ class Visits:
             page.add_init_script(source)
         if late:
             page.route(late, _hold)
-        page.goto(url)
+        page.goto(url, timeout=LONG)
         return page
 
     def close(self) -> None:
@@ -199,16 +198,13 @@ class Visits:
 
 @pytest.fixture
 def eventually() -> Callable[[Any, Callable[[], Any], Any], None]:
-    """Wait until a page shows what is expected; parts of it follow a choice one by one."""
+    """What a page shows once nothing is to come any more."""
 
-    def wait(page: Any, shown: Callable[[], Any], expected: Any) -> None:
-        for _ in range(300):
-            if shown() == expected:
-                return
-            page.wait_for_timeout(200)
+    def check(page: Any, shown: Callable[[], Any], expected: Any) -> None:
+        settle(page)
         assert shown() == expected
 
-    return wait
+    return check
 
 
 @pytest.fixture
@@ -236,6 +232,7 @@ class SharedPage:
         else:
             self._page.set_viewport_size({"width": width, "height": height})
             self._page.evaluate(FOLLOW, start)
+            settle(self._page)
         return self._page
 
     def drop(self) -> None:

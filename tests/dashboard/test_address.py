@@ -184,13 +184,13 @@ def test_a_link_and_a_file_bring_every_choice_back(
     choose(app.context, folder_b="cohort_a", where_a=("sex=F",), where_b=("sex=M",))
     looks = {"figure": "glass", "mm": (-30.0, 4.0, 12.0), "radiological": True}
     choose(app.context, min_patients=4, map_key="overlap", **looks, patient=PATIENT, region=3)
-    app.tabs.selected_index = 2
+    app.navigation.selected_index = 2
     link = app.url_state.bar.text
     send(app.url_state.menu, {"type": "save"})
     other = App(new_context(app.context.session.root))
     if way == "link":
         arrive(other, link)
-        assert other.tabs.selected_index == 2
+        assert other.navigation.selected_index == 2
         assert other.url_state.bar.text == link
     else:
         other.url_state.begin()
@@ -281,7 +281,7 @@ def test_a_link_is_followed_by_one_thread(app: App) -> None:
     threads: set[threading.Thread] = set()
     choices = app.context.choices
     choose(app.context, atlas="", patient=PATIENT)
-    for model in (choices, *every_widget(app.tabs)):
+    for model in (choices, *every_widget(app.pages)):
         model.observe(lambda _: threads.add(threading.current_thread()))
     arrive(app, "a=cohort_a&k=4&atlas=synthetic_atlas&region=3")
     assert (choices.loaded_atlas, choices.region) == ("synthetic_atlas", 3)

@@ -74,7 +74,7 @@ def test_an_atlas_is_read_beside_the_page(context: AppContext, slow: SlowAtlases
     context.run_calls()
     assert (context.choices.atlas, context.choices.loaded_atlas) == ("one", "")
     assert context.choices.cohort_a == "cohort_a"  # shown already
-    assert line.text.value == "Reading atlas one: 0 of 3"
+    assert line.text.value == "Reading atlas one: 0 of 3 maps"
     slow.go.set()
     context.wait()
     assert (context.choices.loaded_atlas, context.choices.cohort_a) == ("one", "cohort_a")

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser_steps import LONG, SIZES, assert_fits, download, resize, wait_for_text
+from browser_steps import LONG, SIZES, assert_fits, download, resize, settle, wait_for_text
 from visitor import HOSTILE
 
 from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.formats import COEFFICIENT, VOLUME
 from lesion_dash.core.tables import csv_bytes
 from lesion_dash.regions.assignment import assign_regions
 from lesion_dash.stats.topography import volume_stats
@@ -47,8 +48,8 @@ def page(address: str, shared_page: Callable[..., Any]) -> Any:
     page = shared_page(address)
     page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
     # Folder A is read by then, so that there is a map.
-    page.wait_for_selector(".ld-regions tbody tr:nth-child(5)", timeout=LONG)
-    page.get_by_role("tab", name="Assign").click()
+    page.wait_for_selector(".ld-regions tbody:last-child tr:nth-child(5)", timeout=LONG)
+    page.get_by_role("tab", name="Regions of a map").click()
     page.wait_for_selector(f"{ROWS}:nth-child(5)", timeout=LONG)
     return page
 
@@ -59,14 +60,14 @@ def test_nothing_is_cut_off(page: Any) -> None:
         assert_fits(page, *(f".ld-{part}" for part in ("ask", "match", "best", "matches")))
         for part in ("best", "matches"):
             inner = "(part) => part.scrollWidth <= part.clientWidth"
-            assert page.locator(f".ld-{part} .ld-table").evaluate(inner), part
+            assert page.locator(f".ld-{part} .ld-table-scroller").evaluate(inner), part
             card = page.locator(f".ld-{part}").bounding_box()
-            pager = page.locator(f".ld-{part} .dt-paging").bounding_box()
+            pager = page.locator(f".ld-{part} .ld-table-foot").bounding_box()
             assert pager["y"] + pager["height"] <= card["y"] + card["height"], part
             # A name is broken after an underscore, never inside a word.
             cell = page.locator(f".ld-{part} tbody td:has(wbr)").first
             assert LONG_NAME in cell.inner_text()
-        assert page.locator(ROWS).nth(2).bounding_box()["y"] < height
+        assert page.locator(".ld-best tbody:last-child tr").first.bounding_box()["y"] < height
 
 
 def test_from_a_threshold_to_a_region_on_the_brain(page: Any, root: Path) -> None:
@@ -79,7 +80,8 @@ def test_from_a_threshold_to_a_region_on_the_brain(page: Any, root: Path) -> Non
     expected = assign_regions(counts, atlas, threshold=9)
     assert len(expected.table) > 2
     best = expected.best.sort_values("component_volume_mm3", ascending=False).iloc[0]
-    correlation, size = f"{best.correlation:.3f}", f"{best.component_volume_mm3:,.0f}"
+    correlation = COEFFICIENT.text(best.correlation)
+    size = VOLUME.text(best.component_volume_mm3 / 1000)
     wait_for_text(page, ".ld-best tbody tr", correlation)
     shown = page.locator(".ld-best tbody tr").first.locator("td").all_inner_texts()
     assert shown[1:] == [best.region, correlation, size]
@@ -87,12 +89,12 @@ def test_from_a_threshold_to_a_region_on_the_brain(page: Any, root: Path) -> Non
     second = ranked.sort_values("correlation", ascending=False).iloc[1]
     assert HOSTILE in second.region
     # The rows of another threshold may still stand there, with another region in this place.
-    wait_for_text(page, f"{ROWS}:nth-child(2)", f"{second.correlation:.3f}")
+    wait_for_text(page, f"{ROWS}:nth-child(2)", COEFFICIENT.text(second.correlation))
     row = page.locator(ROWS).nth(1)
     assert row.locator("td").nth(2).inner_text() == second.region
     row.click()
     wait_for_text(page, ".ld-match .ld-readout", second.region)
-    wait_for_text(page, ".ld-match .ld-legend", f"contour of {second.region}")
+    wait_for_text(page, ".ld-match .ld-viewer-legend", f"contour of {second.region}")
     press = page.locator(".ld-matches").get_by_role("button", name="CSV").click
     assert download(page, press) == ("assignment.csv", csv_bytes(expected.table))
     # A file with a hostile name is assigned as well.
@@ -101,5 +103,5 @@ def test_from_a_threshold_to_a_region_on_the_brain(page: Any, root: Path) -> Non
     wait_for_text(page, ".ld-matches .ld-card-head", "Choose a file")
     file.select_option(label=f"{HOSTILE}.nii.gz")
     wait_for_text(page, ".ld-matches .ld-card-head", f"{HOSTILE}.nii.gz")
-    page.wait_for_timeout(500)
+    settle(page)
     assert page.locator("img[src=x]").count() == 0

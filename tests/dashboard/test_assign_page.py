@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import html
 import shutil
 import threading
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from visitor import HOSTILE, choose, styles, text
+from visitor import HOSTILE, choose, click_row, styles, titles
 
 from lesion_dash.atlas.atlas import OUTSIDE
 from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.errors import InputError
+from lesion_dash.core.formats import VOLUME
 from lesion_dash.core.grid import Grid
 from lesion_dash.core.tables import csv_bytes
 from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.assignment_request import AssignmentRequest
-from lesion_dash.dashboard.assignment_service import CHOSEN, CONTOUR, OTHERS
+from lesion_dash.dashboard.assignment_service import CHOSEN, OTHERS
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.image_files import ImageFiles
 from lesion_dash.dashboard.pages.assign import AssignPage, ranked
 from lesion_dash.dashboard.pages.match import place_html
-from lesion_dash.dashboard.picture import contour
 from lesion_dash.dashboard.session import Session
 from lesion_dash.images.maps import as_map, read_map
 from lesion_dash.regions.assignment import Assignment, assign_regions
@@ -116,10 +114,10 @@ def test_file_is_the_librarys(
     atlas = load_atlas(root / "atlas" / "synthetic_atlas.nii.gz")
     expected = assign_regions(image, atlas, threshold=threshold, min_size_mm3=100)
     assert_saves(page, saved, expected)
-    assert sorted(page.best.frame["No."]) == expected.best["component"].tolist()
+    assert sorted(page.best.frame["component"]) == expected.best["component"].tolist()
     assert f"{len(expected.components)} component" in page.caption.value
     mm3 = sum(part.volume_mm3 for part in expected.components)
-    assert f"{mm3:,.0f} mm³ ({mm3 / 1000:,.1f} mL): " in page.caption.value
+    assert f"{VOLUME.with_unit(mm3 / 1000)}: " in page.caption.value
 
 
 @pytest.mark.parametrize(
@@ -139,20 +137,20 @@ def test_any_file_below_the_root_is_assigned(
         lower_threshold=0.3,
     )
     assert_saves(page, saved, expected)
-    assert ("Sign" in page.table.frame) == (signs != "positive")
-    assert {"Mean prob.", "Max. prob."} <= set(page.table.frame)
-    assert "(where its probability is ≥ 0.3)" in page.brain.legend.value
+    assert ("Sign" in titles(page.table)) == (signs != "positive")
+    assert {"Mean prob.", "Max. prob."} <= set(titles(page.table))
+    assert "(where its probability is ≥ 0.3)" in legend(page)
     assert "· value " in page.brain.readout.value
 
 
 def test_controls_fit_the_map_and_the_atlas(page: AssignPage) -> None:
     threshold = page.ask.threshold
     assert (threshold.max, threshold.step) == (14, 1)
-    assert page.ask.threshold_name.value == "Values above (patients)"
+    assert page.ask.threshold_name.value == "Threshold: above (patients)"
     assert page.ask.lower_threshold.disabled
     assert page.ask.signs.disabled
     ask(page, source="mean")
-    assert page.ask.threshold_name.value == "Values above (mL)"
+    assert page.ask.threshold_name.value == "Threshold: above (mL)"
     ask(page, atlas="likely", source="maps", file="both.nii.gz", threshold=2.0)
     assert not page.ask.lower_threshold.disabled
     assert not page.ask.signs.disabled
@@ -199,37 +197,36 @@ def test_the_overlap_is_offered_with_a_second_folder(page: AssignPage) -> None:
 
 def assert_both_tables_show_the_match(page: AssignPage) -> None:
     expected = [page.brain.match.component.number, page.brain.match.region]
-    best = page.best.frame[["No.", "Region"]].values.tolist()
-    assert page.best.marked == (best.index(expected) if expected in best else None)
-    matches = page.table.frame[["Component", "Region"]].values.tolist()
-    assert matches[page.table.marked] == expected
+    best = page.best.frame[["component", "region"]].values.tolist()
+    assert page.best.selected == (best.index(expected) if expected in best else None)
+    matches = page.table.frame[["component", "region"]].values.tolist()
+    assert matches[page.table.selected] == expected
 
 
 def test_the_best_match_of_the_largest_is_highlighted_at_first(page: AssignPage) -> None:
     largest = max(page.answer.assignment.components.parts, key=lambda part: part.voxels)
     assert page.brain.match.component.number == largest.number
-    assert page.best.marked == 0
+    assert page.best.selected == 0
     assert_both_tables_show_the_match(page)
-    page.table.click(3)
-    assert page.table.marked == 3
+    click_row(page.table, 3)
+    assert page.table.selected == 3
     assert_both_tables_show_the_match(page)
 
 
 def test_a_row_that_is_gone_gives_way_to_the_best_match(page: AssignPage) -> None:
     ask(page, threshold=5)
-    page.table.click(len(page.table.frame) - 1)
+    click_row(page.table, len(page.table.frame) - 1)
     gone = page.brain.match
     ask(page, threshold=13)
     assert page.brain.match.region != gone.region
     assert page.brain.match is page.answer.best_match
-    assert page.brain.viewer.mm == page.answer.place_of(page.brain.match)
+    assert tuple(page.brain.viewer.mm) == page.answer.place_of(page.brain.match)
     assert_both_tables_show_the_match(page)
     ask(page, threshold=14)  # above the maximum nothing stays
     assert page.brain.match is None
-    assert not page.brain.picture.levels.any()
-    assert "no component is left" in page.brain.legend.value
+    assert len(page.brain.viewer.layers) == 1  # the template
     assert page.download.disabled
-    assert (page.best.marked, page.table.marked) == (None, None)
+    assert (page.best.selected, page.table.selected) == (None, None)
     ask(page, threshold=13)
     assert page.brain.match is not None
 
@@ -237,9 +234,9 @@ def test_a_row_that_is_gone_gives_way_to_the_best_match(page: AssignPage) -> Non
 @pytest.mark.parametrize(
     ("signs", "threshold", "condition", "name"),
     [
-        ("negative", 2.5, "below −2.5", "Values below −"),
-        ("both", 2.5, "beyond ±2.5", "Values beyond ±"),
-        ("both", 0, "other than 0", "Values beyond ±"),
+        ("negative", 2.5, "below −2.5", "Threshold: below −"),
+        ("both", 2.5, "beyond ±2.5", "Threshold: beyond ±"),
+        ("both", 0, "other than 0", "Threshold: beyond ±"),
     ],
 )
 def test_the_sign_is_said(
@@ -267,7 +264,7 @@ def test_a_file_that_is_no_map_shows_one_banner(page: AssignPage) -> None:
     ask(page, source="maps", file="series.nii.gz")
     assert "several volumes" in page.context.banner.message
     assert page.answer is None
-    assert "see the message at the top" in page.caption.value
+    assert "see the message" in page.caption.value
     ask(page, file="zero.nii.gz")  # nothing above the threshold is no error
     assert page.context.banner.message == ""
     assert "No component is left" in page.caption.value
@@ -276,8 +273,8 @@ def test_a_file_that_is_no_map_shows_one_banner(page: AssignPage) -> None:
 
 def test_rows_are_ranked_and_filtered(page: AssignPage) -> None:
     table, frame = page.answer.table, page.table.frame
-    assert frame["Region"].iloc[-1] == OUTSIDE
-    numbers = pd.to_numeric(frame["Correlation"]).dropna()
+    assert frame["region"].iloc[-1] == OUTSIDE
+    numbers = frame["correlation"].dropna()
     assert numbers.is_monotonic_decreasing
     columns = ["component", "region"]  # every row that shares a voxel is kept
     pd.testing.assert_frame_equal(
@@ -287,15 +284,15 @@ def test_rows_are_ranked_and_filtered(page: AssignPage) -> None:
     ask(page, min_correlation=0.1)
     rows = page.answer.assignment.filter(0.1)
     assert 0 < len(rows) < len(frame)
-    assert page.table.frame["Region"].tolist() == rows["region"].tolist()
+    assert page.table.frame["region"].tolist() == rows["region"].tolist()
 
 
 def test_names_are_shown_as_text(page: AssignPage) -> None:
     ask(page, atlas="likely", source="maps", file=f"sub-1/anat/one {HOSTILE}.nii.gz")
-    page.table.click(page.table.frame["Region"].tolist().index(HOSTILE))
-    for widget in (page.caption, page.brain.legend, page.brain.readout, page.remark):
+    click_row(page.table, page.table.frame["region"].tolist().index(HOSTILE))
+    for widget in (page.caption, page.brain.readout, page.remark):
         assert "<img" not in widget.value
-    assert HOSTILE in text(page.brain.legend)
+    assert HOSTILE in legend(page)
 
 
 class SlowAtlas:
@@ -354,7 +351,7 @@ def test_a_slow_threshold_is_told_and_saves_nothing(
     page.download.click()
     assert saved == {}
     place = page.brain.viewer.mm
-    page.table.click(2)
+    click_row(page.table, 2)
     assert page.brain.viewer.mm == place
     go.set()
     page.context.wait()
@@ -443,15 +440,15 @@ def test_a_row_leads_into_component_and_region(page: AssignPage, atlas: str) -> 
     ask(page, atlas=atlas, threshold=7, lower_threshold=0.2)
     answer = page.answer
     grid = answer.source.image.grid
-    for row, region in enumerate(page.table.frame["Region"]):
-        page.table.click(row)
+    for row, region in enumerate(page.table.frame["region"]):
+        click_row(page.table, row)
         voxel = grid.nearest_voxel(page.brain.viewer.mm)
         assert answer.source.image.array[voxel] > 7
         likely = answer.atlas.maps[[grid.linear_index(voxel)]].toarray()[0]
         names = [r.name for r, p in zip(answer.atlas.regions, likely, strict=True) if p >= 0.2]
         assert region in (names or [OUTSIDE])
-        assert page.brain.picture.levels[voxel] in (CHOSEN.value, CONTOUR.value)
-        assert html.escape(region) in page.brain.legend.value or region == OUTSIDE
+        assert page.brain.match.component is answer.component_at(page.brain.viewer.mm)
+        assert region in legend(page) or region == OUTSIDE
 
 
 @pytest.mark.parametrize(
@@ -475,78 +472,33 @@ def test_the_peak_is_gone_to_where_the_region_holds_it(page: AssignPage) -> None
     assert len(held)
 
 
-def test_picture_shows_all_components_and_one_contour(page: AssignPage) -> None:
+def test_all_components_and_one_region_are_shown(page: AssignPage) -> None:
     ask(page, source="maps", file="both.nii.gz", threshold=2.5)
     answer = page.answer
-    first, *rest = answer.assignment.components
-    parts = answer.picture(first)
-    np.testing.assert_array_equal(parts.levels == CHOSEN.value, first.mask.array)
-    others = np.any([part.mask.array for part in rest], axis=0)
-    np.testing.assert_array_equal(parts.levels == OTHERS.value, others)
-    column = int(np.diff(answer.atlas.maps.indptr).argmax())
-    region = np.asarray(answer.atlas.labels == answer.atlas.regions[column].label)
-    place = np.argwhere(region)[region.sum() // 2]
-    levels = answer.with_contour(parts, column, tuple(parts.grid.to_mm(place))).levels
-    np.testing.assert_array_equal(levels == CONTOUR.value, brute_force_contour(region, [place]))
-    assert answer.with_contour(parts, -1, (0.0, 0.0, 0.0)) is parts
+    match = next(m for m in answer.assignment.matches if m.column >= 0)
+    first = match.component
+    rest = [part for part in answer.assignment.components if part.number != first.number]
+    others, chosen, region = answer.mask_layers(match)
+    np.testing.assert_array_equal(chosen.mask.array, first.mask.array)
+    np.testing.assert_array_equal(
+        others.mask.array, np.any([part.mask.array for part in rest], axis=0)
+    )
+    label = answer.atlas.regions[match.column].label
+    np.testing.assert_array_equal(region.mask.array, answer.atlas.labels == label)
+    assert [layer.filled for layer in (others, chosen, region)] == [True, True, False]
+    levels = answer.layer(match).array  # what nilearn draws
+    np.testing.assert_array_equal(levels == CHOSEN.value, first.mask.array)
+    np.testing.assert_array_equal(levels == OTHERS.value, others.mask.array)
+    assert [layer.name for layer in answer.mask_layers(None)] == ["components"]
 
 
-def brute_force_contour(region: np.ndarray, places: list) -> np.ndarray:
-    """Voxels beside one outside the region in a plane through one of the places."""
-    padded = np.pad(region, 1)
-    border = np.zeros_like(region)
-    for voxel in np.argwhere(region):
-        for place, axis in product(places, range(3)):
-            if voxel[axis] == place[axis]:
-                around = [slice(v, v + 1 if a == axis else v + 3) for a, v in enumerate(voxel)]
-                around[axis] = slice(voxel[axis] + 1, voxel[axis] + 2)
-                border[tuple(voxel)] |= not padded[tuple(around)].all()
-    return border
-
-
-@pytest.mark.parametrize("affine", [np.diag([2.0, 2, 2, 1]), AFFINE[[0, 1, 2, 3]][:, [2, 0, 1, 3]]])
-def test_contour_of_any_region_in_any_planes(affine: np.ndarray) -> None:
-    region = np.random.default_rng(2).random((8, 9, 7)) < 0.95
-    grid = Grid(region.shape, affine)
-    voxels = np.flatnonzero(region.ravel(order="F"))
-    for low, high in (((3, 4, 5), (3, 4, 5)), ((3, 4, 5), (4, 5, 6)), ((0, 8, 9), (0, 8, 9))):
-        drawn = np.zeros(region.size, bool)
-        drawn[contour(voxels, grid, tuple(grid.to_mm(np.mean([low, high], axis=0))))] = True
-        expected = brute_force_contour(region, [low, high])
-        np.testing.assert_array_equal(drawn, expected.ravel(order="F"))
-    assert contour(np.empty(0, np.int64), grid, (0.0, 0.0, 0.0)).size == 0
-
-
-def test_contour_of_fine_voxels_is_as_wide_in_mm() -> None:
-    fine, coarse = Grid((20, 20, 20), np.eye(4)), Grid((10, 10, 10), np.diag([2.0, 2, 2, 1]))
-    cube = np.zeros((10, 10, 10), bool)
-    cube[1:8, 2:9, 1:9] = True
-    doubled = cube.repeat(2, 0).repeat(2, 1).repeat(2, 2)
-    contours = []
-    for region, grid, mm in ((cube, coarse, (8.0, 8, 8)), (doubled, fine, (8.5, 8.5, 8.5))):
-        flat = np.zeros(region.size, bool)
-        flat[contour(np.flatnonzero(region.ravel(order="F")), grid, mm)] = True
-        contours.append(flat.reshape(region.shape, order="F"))
-    np.testing.assert_array_equal(contours[1], contours[0].repeat(2, 0).repeat(2, 1).repeat(2, 2))
-
-
-def test_the_contour_follows_the_crosshair(page: AssignPage) -> None:
-    page.table.click(0)
-    answer, match, viewer = page.answer, page.brain.match, page.brain.viewer
-    parts = answer.picture(match.component)
-    x, y, z = viewer.mm
-    voxels = set()
-    for mm in ((x, y, z), (x + 4, y, z)):
-        viewer.move_to(mm)
-        voxels.add(answer.source.image.grid.nearest_voxel(mm))
-        expected = answer.with_contour(parts, match.column, mm)
-        np.testing.assert_array_equal(page.brain.picture.levels, expected.levels)
-        np.testing.assert_array_equal(viewer.picture.levels, viewer.box.crop(expected).levels)
-    assert len(voxels) == 2
+def legend(page: AssignPage) -> str:
+    """What the viewer's legend says."""
+    return ", ".join(data.facts["title"] for data in page.brain.viewer.layers)
 
 
 def test_the_picked_region_stays_while_the_threshold_moves(page: AssignPage) -> None:
-    page.table.click(1)
+    click_row(page.table, 1)
     place, region = page.brain.viewer.mm, page.brain.match.region
     ask(page, threshold=6)
     assert (page.brain.viewer.mm, page.brain.match.region) == (place, region)

@@ -7,18 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from visitor import choose, enter, is_hidden, press, text
+from visitor import choose, click_row, enter, is_hidden, press, text, titles
 
 from lesion_dash import cli
 from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.errors import Cancelled, InputError
+from lesion_dash.core.formats import VOLUME
 from lesion_dash.core.tables import csv_bytes
 from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.pages.chance import SizeBiasPage
 from lesion_dash.dashboard.pages.chance_words import foot_words, outcome_words, p_value
+from lesion_dash.dashboard.pages.map_card import MapCard
 from lesion_dash.dashboard.session import Session
-from lesion_dash.dashboard.size_bias_service import SizeBiasRequest, SizeBiasService, p_layer
+from lesion_dash.dashboard.size_bias_service import SizeBiasRequest, SizeBiasService
 from lesion_dash.stats.permutation import permute_volumes
 from lesion_dash.stats.size_bias import STATEMENT, find_size_clusters, mean_contrast
 
@@ -46,15 +48,21 @@ def shuffle(page: SizeBiasPage, permutations: int = 99, **fields: object) -> Non
     press(page.context, page.run)
 
 
+def kinds(card: MapCard) -> list[str]:
+    """What a card's viewer shows, the lowest first."""
+    return [layer.facts["kind"] for layer in card.viewer.layers]
+
+
 def test_contrasts_are_the_library_s(chances: SizeBiasService, sample_data: Path) -> None:
     contrasts, expected = chances.contrasts(A, 5), mean_contrast(load_cohort(sample_data / A), 5)
     for key in ("above_mean", "above_weighted_mean"):
         layer, values = getattr(contrasts, key), getattr(expected, key).array.ravel(order="F")
+        layer = layer.at_least(5)
         np.testing.assert_array_equal(layer.indices, np.flatnonzero(~np.isnan(values)))
         np.testing.assert_allclose(1000 * layer.values, values[layer.indices])
-    maximum = contrasts.above_mean.shade.maximum
-    assert contrasts.above_weighted_mean.shade.maximum == maximum
-    assert chances.contrasts(A, 9).above_mean.shade.maximum == maximum
+    scale = contrasts.above_mean.scale
+    assert contrasts.above_weighted_mean.scale == scale
+    assert chances.contrasts(A, 9).above_mean is contrasts.above_mean
 
 
 @pytest.mark.parametrize("side", ["larger", "two-sided"])
@@ -70,7 +78,7 @@ def test_the_test_is_the_library_s(chances: SizeBiasService, sample_data: Path, 
     for name in ("indices", "statistic", "p", "corrected_p", "largest"):
         np.testing.assert_array_equal(getattr(test, name), getattr(expected, name))
     assert chances.known(request) is test
-    np.testing.assert_array_equal(p_layer(test).values, expected.corrected_p)
+    np.testing.assert_array_equal(chances.p_layer(request).values, expected.corrected_p)
 
 
 def test_downloads_are_what_the_command_line_writes(
@@ -100,28 +108,28 @@ def test_a_stopped_test_leaves_nothing(chances: SizeBiasService) -> None:
 def test_the_page_shows_the_corrected_p_with_its_statement(
     page: SizeBiasPage, sample_data: Path
 ) -> None:
-    assert page.p.view.panes == []
-    assert "Shuffle volumes" in page.p.view.empty
+    assert kinds(page.p) == ["scan"]
+    assert "Run permutation test" in page.p.words.value
     shuffle(page, seed=3)
     expected = permute_volumes(load_cohort(sample_data / A), 5, 99, 3)
     np.testing.assert_array_equal(page.permuted.corrected_p, expected.corrected_p)
     assert outcome_words(expected) in text(page.p.question)
-    assert len(page.p.view.panes) == len(page.weighted.view.panes) == 3
+    assert kinds(page.p) == kinds(page.weighted) == ["scan", "value"]
     assert f"seed {expected.seed}" in page.state.value
     assert STATEMENT in text(page.statement).replace("<b>", "").replace("</b>", "")
     assert not is_hidden(page.weighted.widget)
     x, y, z = expected.grid.mm_of_index([expected.indices[100]])[0].tolist()
     choose(page.context, mm=(x, y, z))
-    shown = page.p.view.value.replace("\N{NO-BREAK SPACE}", " ")
-    assert shown == f"corrected {p_value(expected.corrected_p[100])}"
-    assert "family-wise" in page.p.view.remark
+    shown = page.p.words.value.replace("\N{NO-BREAK SPACE}", " ")
+    assert f"<b>corrected {p_value(expected.corrected_p[100])}</b> family-wise" in shown
     for p in (expected.corrected_p[100], expected.p[100]):
         assert p_value(p) in page.place.table.value
     # Wherever a corrected p is shown, it is called so.
     title = page.p.widget.children[0].children[0]
-    shown = (title, page.p.question, page.p.scale, page.place.table, page.clusters.about)
+    assert "corrected p (family-wise" in page.p.viewer.layers[1].facts["title"].lower()
+    shown = (title, page.p.question, page.place.table, page.clusters.about)
     assert all("corrected p (family-wise" in text(widget).lower() for widget in shown)
-    assert "Corrected p (family-wise)" in page.clusters.table.frame
+    assert "Corrected p (family-wise)" in titles(page.clusters.table)
     foot = foot_words(page.contrasts, page.permuted)
     assert foot.startswith("cohort_a (40 patients): mean total lesion volume where at least 5")
     assert f"Corrected p (family-wise): {page.permuted.sentence}." in foot
@@ -141,7 +149,7 @@ def test_the_cohort_and_its_patients_are_named(page: SizeBiasPage) -> None:
 def test_what_was_found_is_listed_and_gone_to(
     page: SizeBiasPage, saved: dict[str, bytes], sample_data: Path
 ) -> None:
-    assert "Shuffle volumes" in page.clusters.about.value
+    assert "Run permutation test" in page.clusters.about.value
     assert page.clusters.download.disabled
     shuffle(page, 1000)
     cohort = load_cohort(sample_data / A)
@@ -152,15 +160,15 @@ def test_what_was_found_is_listed_and_gone_to(
     assert saved == {"lesion_size_clusters.csv": csv_bytes(expected.table)}
     frame = page.clusters.table.frame
     assert len(frame) == len(expected) > 1
-    assert frame["Cluster (voxels)"].sum() == test.significant(0.05)
-    page.clusters.table.click(1)
+    assert frame["voxels"].sum() == test.significant(0.05)
+    click_row(page.clusters.table, 1)
     row = expected.rows[1]
     assert page.context.choices.mm == row.mm
-    assert page.p.view.value.endswith(p_value(row.corrected_p)[4:])
-    assert f"{row.mean_volume_mm3 / 1000:.1f} mL" in page.place.table.value
+    assert f"{p_value(row.corrected_p)[4:]}</b>" in page.p.words.value
+    assert VOLUME.with_unit(row.mean_volume_mm3 / 1000) in page.place.table.value
     assert f"{row.patients} of 40" in page.place.table.value
     choose(page.context, atlas="")
-    assert "Region at the peak" not in page.clusters.table.frame
+    assert "Region at the peak" not in titles(page.clusters.table)
     assert "Choose an atlas" in page.clusters.about.value
     enter(page.context, page.cohort, "b")
     assert is_hidden(page.clusters.widget)  # there is no B
@@ -174,27 +182,28 @@ def test_nothing_found_is_said_with_the_smallest_p(page: SizeBiasPage) -> None:
         page.clusters.about.value
     )
     assert f"tested is {smallest:.3g}." in page.clusters.about.value
-    assert is_hidden(page.clusters.table.widget)
+    assert is_hidden(page.clusters.table)
     assert page.clusters.download.disabled
 
 
 def test_of_a_two_sided_test_the_side_is_told(page: SizeBiasPage) -> None:
     shuffle(page, side="two-sided")
-    assert set(page.clusters.table.frame["Lesions"]) == {"larger"}
+    assert "Lesions" in titles(page.clusters.table)
+    assert set(page.clusters.table.frame["lesions"]) == {"larger"}
     shuffle(page, side="larger")
-    assert "Lesions" not in page.clusters.table.frame
+    assert "Lesions" not in titles(page.clusters.table)
 
 
 def test_other_choices_take_the_p_map_away_and_bring_it_back(page: SizeBiasPage) -> None:
     shuffle(page)
-    before = page.p.view.over
+    before = page.p.viewer.layers
     choose(page.context, min_patients=9)
-    assert page.p.view.panes == []
+    assert kinds(page.p) == ["scan"]
     assert page.permuted is None
     assert page.clusters.clusters is None
-    assert not any("_p.nii" in name for name in page.place.file.options)
+    assert not any("_p.nii" in name for name in page.place.files.file.options)
     choose(page.context, min_patients=5)
-    assert page.p.view.over == before
+    assert page.p.viewer.layers == before
     assert page.clusters.clusters is not None
 
 
@@ -281,9 +290,9 @@ def test_a_test_that_cannot_be_made_says_why(
 
 def test_without_a_folder_the_page_says_what_to_do(context: AppContext) -> None:
     page = SizeBiasPage(context)
-    assert "Choose folder A on the page Topography" in page.controls.empty.value
+    assert "Choose folder A on the page Maps" in page.controls.empty.value
     page.cohort.value = "b"
-    assert "Choose folder B on the page Topography" in page.controls.empty.value
+    assert "Choose folder B on the page Maps" in page.controls.empty.value
     page.run.click()
     assert context.banner.message == ""
 

@@ -74,7 +74,7 @@ def test_the_slider_the_curve_and_the_words_agree(
         send(panel.view, content)
     assert context.choices.min_patients == 9
     choose(context, folder_a="")
-    assert "Choose folder A on the page Topography" in panel.why.value
+    assert "Choose folder A on the page Maps" in panel.why.value
     assert panel.download.disabled
     assert panel.view.picture == ""
 

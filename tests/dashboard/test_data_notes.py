@@ -61,8 +61,8 @@ def test_every_note_on_the_data_is_on_the_page(app: App, tmp_path: Path) -> None
     assert title == f"{len(notes)} notes on the data"
     assert not is_hidden(app.notes.widget)
     assert HOSTILE.replace("/", "") not in app.notes.widget.value
-    for index in range(len(app.tabs.children)):  # above all pages, and part of none
-        app.tabs.selected_index = index
+    for index in range(len(app.pages.children)):  # above all pages, and part of none
+        app.navigation.selected_index = index
         app.context.wait()
         assert app.notes.widget in app.widget.children
     choose(app.context, folder_b="", atlas="")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import re
 import threading
+from pathlib import Path
 from typing import Any
 
+import matplotlib.image
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
-from visitor import Opened, choose, press
+from visitor import Opened, arrive, choose, open_app, press, send
 
 from lesion_dash.core.grid import Grid
 from lesion_dash.dashboard.app_context import AppContext
@@ -24,6 +27,7 @@ from lesion_dash.plotting.figures import (
     draw_map,
     figure_bytes,
     interactive_html,
+    mosaic_cuts,
     to_levels,
 )
 
@@ -36,11 +40,12 @@ def test_figure_is_saved_only_once_it_is_drawn(
 ) -> None:
     panel = opened(FigurePanel)
     assert all(button.disabled for button in panel.buttons)
-    assert "<img" not in panel.image.value
+    assert panel.large.png == b""
     choose(context, mm=context.choices.mm)
     context.loading.painted = True  # the figure waits for the first paint of the brain
     context.wait()
-    assert '<img alt="The map drawn by nilearn"' in panel.image.value
+    assert panel.large.png.startswith(STARTS["png"])
+    assert "nilearn" in panel.large.alt
     assert not any(button.disabled for button in panel.buttons)
     for button in panel.buttons:
         press(context, button)
@@ -56,11 +61,11 @@ def test_figure_is_saved_only_once_it_is_drawn(
     monkeypatch.setattr(context.session, "layer", hold)
     context.choices.figure = "glass"
     assert drawing.wait(30)
-    assert panel.state.value == "Drawing ..."
+    assert panel.large.busy
     assert all(button.disabled for button in panel.buttons)
     go.set()
     context.wait()
-    assert panel.state.value == "Save figure as"
+    assert not panel.large.busy
     assert not any(button.disabled for button in panel.buttons)
 
 
@@ -169,3 +174,52 @@ def test_each_class_has_its_own_flat_colour() -> None:
         below = [colour for position, colour in stops if position <= colour_class.value][-1]
         above = next(colour for position, colour in stops if position >= colour_class.value)
         assert below == above == colour_class.colour
+
+
+def test_a_mosaic_is_evenly_spaced_and_holds_the_cerebellum(layer: Layer) -> None:
+    for axis in "xyz":
+        steps = np.diff(mosaic_cuts(axis, 7))
+        assert np.ptp(steps) <= 1  # whole mm
+    assert mosaic_cuts("z", 7)[0] < -40
+    figure = draw_map(layer, "mosaic", plane="axial", slices=5)
+    labels = {text.get_text() for axes in figure.axes for text in axes.texts}
+    assert {f"z={cut:.0f}" for cut in mosaic_cuts("z", 5)} <= labels
+
+
+@pytest.mark.parametrize("kind", ["slices", "mosaic", "glass"])
+def test_a_dark_figure_of_a_size_is_dark_and_of_that_size(layer: Layer, kind: str) -> None:
+    figure = draw_map(layer, kind, (-40, 0, 20), plane="coronal", inches=(5, 3), dark=True)
+    image = matplotlib.image.imread(io.BytesIO(figure_bytes(figure, dpi=40)))
+    assert image.shape[:2] == (120, 200)
+    assert np.all(image[0, 0, :3] == 0)
+
+
+def test_the_figure_is_drawn_where_it_is_seen_and_at_that_size(
+    opened: Opened, context: AppContext
+) -> None:
+    panel = opened(FigurePanel)
+    context.loading.painted = True
+    for view, size in ((panel.small, [200, 100]), (panel.large, [600, 300])):
+        send(view, {"size": size, "is_sharp": False})
+        context.wait()
+        assert matplotlib.image.imread(io.BytesIO(view.png)).shape[:2] == (size[1], size[0])
+        send(panel.small, {"size": [0, 0], "is_sharp": False})  # the other takes its place
+    assert panel.small.png == b""  # that of the large one is seen
+    for bad in ({"size": [1e9, 1]}, {"size": "large"}, {"size": [1]}, {}, None, {"enlarge": 1}):
+        send(panel.large, bad)
+    context.wait()
+    assert panel.large.size == (600, 300)
+    send(panel.small, {"enlarge": True})
+    assert context.choices.view == context.choices.figure
+
+
+def test_how_a_figure_is_drawn_is_part_of_a_link(sample_data: Path) -> None:
+    app = open_app(sample_data)
+    made = {"view": "mosaic", "plane": "axial", "slices": 12, "figure_shade": "dark"}
+    choose(app.context, **made, figure_size="85")
+    other = open_app(sample_data)
+    arrive(other, app.url_state.bar.text)
+    assert {name: getattr(other.context.choices, name) for name in made} == made
+    assert other.context.choices.figure_size == "85"
+    arrive(other, f"{app.url_state.bar.text}&slices=13&plane=oblique")
+    assert "2 of its choices" in other.context.banner.message

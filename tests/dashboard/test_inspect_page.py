@@ -12,11 +12,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 from nibabel.affines import apply_affine
-from visitor import HOSTILE, enter, every_widget, is_hidden, new_context, send
+from visitor import HOSTILE, Dropping, enter, every_widget, is_hidden, new_context, send
 
 from lesion_dash.dashboard.loaded_volume import open_volume, planes_of, window_of
 from lesion_dash.dashboard.pages.inspect import InspectPage
-from lesion_dash.dashboard.slice_view import LARGEST_DROP
 from lesion_dash.scans.inspection import inspect_image
 
 NAME = f"{HOSTILE}.nii.gz"
@@ -133,36 +132,30 @@ def test_nothing_outside_the_root_is_read(page: InspectPage) -> None:
 def test_a_file_that_cannot_be_read_is_told(page: InspectPage) -> None:
     choose(page, "broken.nii")
     assert "gzip data in a .nii file" in page.context.banner.message
-    assert "see the message at the top" in page.crosshair.readout.value
+    assert "see the message" in page.crosshair.readout.value
     choose(page, "series.nii.gz")
     assert page.context.banner.message == ""
 
 
-def drop(page: InspectPage, name: str, content: bytes, part: int) -> None:
-    for start in range(0, len(content), part):
-        message = {"name": name, "size": len(content), "start": start}
-        send(page.drop, message, memoryview(content)[start : start + part])
-    page.context.wait()
-
-
-def test_a_dropped_file_is_put_together(page: InspectPage, root: Path) -> None:
+def test_a_dropped_file_is_looked_into(page: InspectPage, root: Path) -> None:
     content = (root / "scans" / "series.nii.gz").read_bytes()
-    drop(page, "C:\\own\\mine.nii.gz", content, 100)
-    assert page.loaded.inspection.name == "mine.nii.gz"
+    Dropping(page.own.drop, 100).all([(NAME, content)])
+    page.context.wait()
+    assert page.loaded.inspection.name == NAME
     expected = inspect_image(root / "scans" / "series.nii.gz")
     assert page.loaded.inspection.sha256 == expected.sha256
-    assert page.file.value == ""
-
-
-def test_parts_out_of_order_and_files_too_large_are_refused(page: InspectPage) -> None:
-    message = {"name": "mine.nii.gz", "size": 300, "start": 200}
-    send(page.drop, message, b"x" * 100)
-    send(page.drop, {"name": "mine.nii.gz"}, b"x")
-    send(page.drop, None)
-    assert page.loaded is None
     assert page.context.banner.message == ""
-    send(page.drop, {"name": NAME, "size": LARGEST_DROP + 1, "start": 0})
-    assert "is too large to be dropped here: 128 MB, 128 allowed" in page.context.banner.message
+    page.own.remove.click()
+    page.context.wait()
+    assert page.loaded is None
+    assert page.folder.value == ""
+
+
+def test_a_dropped_file_that_is_no_image_is_told(page: InspectPage) -> None:
+    Dropping(page.own.drop).all([(NAME, b"no image")])
+    page.context.wait()
+    assert page.loaded is None
+    assert "no readable image among 1 file" in page.context.banner.message
     assert "<img" not in page.context.banner.message
 
 

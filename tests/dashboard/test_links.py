@@ -146,3 +146,32 @@ def test_a_root_that_is_named_by_a_link_is_the_root(root: Path) -> None:
     move_out(root / "masks" / path.name)
     with pytest.raises(InputError, match="out of the data root"):
         read_map(path)
+
+
+def test_folders_are_listed_by_what_they_hold_and_links_are_named(root: Path) -> None:
+    rng = np.random.default_rng(3)
+    for name in ("a scans", "b maps", "c series", "d broken", "z masks"):
+        (root / name).mkdir()
+    for number in range(3):
+        scan = image(rng.normal(100, 9, (7, 9, 8)).astype(np.float32))
+        nib.save(scan, root / "a scans" / f"sub-{number}_T1w.nii.gz")
+        nib.save(image(rng.random((7, 9, 8, 4))), root / "c series" / f"run{number}.nii.gz")
+        (root / "d broken" / f"sub-{number}.nii.gz").write_bytes(b"no image")
+        shutil.copy(
+            root / "masks" / "sub-000_lesion.nii.gz", root / "z masks" / f"s{number}.nii.gz"
+        )
+    labels = rng.integers(0, 5, (7, 9, 8)).astype(np.int16)
+    for name in ("parcels_1mm", "parcels_2mm"):
+        nib.save(image(labels), root / "b maps" / f"{name}.nii.gz")
+    (root / "b maps" / "parcels.csv").write_text("index,name\n1,first\n2,second\n")
+    (root / "away").symlink_to(root.parent / "outside", target_is_directory=True)
+    (root / "same").symlink_to(root / "masks", target_is_directory=True)
+    data = DataRoot(root)
+    assert [*data.cohorts] == ["masks", "z masks", "a scans", "d broken"]
+    assert data.withheld == {
+        "away": "is a link that leads out of the data root",
+        "b maps": "holds an atlas",
+        "c series": "holds 4-D series",
+        "same": "is a link to a folder that is offered under its own name",
+    }
+    assert {*data.image_counts} >= {"b maps", "c series"}

@@ -14,15 +14,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import ipyniivue
 import ipywidgets as widgets
 import pytest
 from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1
 from served_dashboard import Served, kernel_of, message, serving
 
-from lesion_dash.dashboard.map_slices import MapSlices
-from lesion_dash.dashboard.niivue import QuickNiiVue
 from lesion_dash.dashboard.page_messages import INPUTS, permitted
+from lesion_dash.dashboard.widgets.viewer import LayerData, Viewer
 
 CONTENT = "what-only-the-account-may-read"
 NAN, INF = float("nan"), float("inf")
@@ -149,23 +147,12 @@ def walk(states: dict[str, State], place: str) -> Iterator[tuple[str, str, Any]]
         for trait in state:
             if (kind, trait) not in seen:
                 yield "update", model_id, {trait: place}
-            if (kind, trait) not in seen and "niivue" in kind:
-                chunk = {"chunk_index": 0, "total_chunks": 1, "data_type": "uint8", "chunk": place}
-                yield "update", model_id, {f"chunk_{trait}_0": chunk}
             seen.add((kind, trait))
         if (kind, "") in seen:
             continue
         seen.add((kind, ""))
-        keys = [trait for trait in (*state, "path", "layers") if not trait.startswith("_")]
         for event in sorted(events_of(kind)):
-            for key in dict.fromkeys(keys if "niivue" in kind else ("path",)):
-                value = [{"path": place}] if key == "layers" else place
-                data = (
-                    {"url": "x", key: value}
-                    if key in ("layers", "paired_img_path")
-                    else {key: value}
-                )
-                yield "custom", model_id, {"event": event, "type": event, "data": data}
+            yield "custom", model_id, {"event": event, "type": event, "data": {"path": place}}
 
 
 def test_no_trait_and_no_event_brings_a_file(served: Served) -> None:
@@ -174,7 +161,7 @@ def test_no_trait_and_no_event_brings_a_file(served: Served) -> None:
     async def probe() -> tuple[list[bytes], dict[str, State], dict[str, State]]:
         async with visit(served, opens_tabs=True) as page:
             before = await page.states()
-            assert any("ipyniivue" in kind_of(state) for state in before.values())
+            assert any("Viewer" in kind_of(state) for state in before.values())
             for method, model_id, sent in walk(before, secret):
                 await getattr(page, method)(model_id, sent)
             return page.received, before, await page.states()
@@ -216,9 +203,9 @@ def test_a_page_makes_no_widgets(served: Served) -> None:
 
 def test_a_buffer_sets_no_trait() -> None:
     # ipywidgets puts a buffer where its path says, whatever the state names.
-    sent = {"method": "update", "state": {"visible": True}, "buffer_paths": [["palette"]]}
-    passed, dropped = permitted(MapSlices, sent)
-    assert passed == {"method": "update", "state": {"visible": True}}
+    sent = {"method": "update", "state": {"painted": True}, "buffer_paths": [["page"]]}
+    passed, dropped = permitted(Viewer, sent)
+    assert passed == {"method": "update", "state": {"painted": True}}
     assert dropped == ["buffer_paths"]
 
 
@@ -226,17 +213,17 @@ def test_the_log_names_what_was_dropped_once_and_bounded(served: Served) -> None
     async def probe() -> None:
         async with visit(served) as page:
             states = await page.states()
-            volume = next(key for key, held in states.items() if "Volume" in kind_of(held))
+            viewer = next(key for key, held in states.items() if kind_of(held).endswith("Viewer"))
             for _ in range(3):
-                await page.update(volume, {"path": "/p"})
+                await page.update(viewer, {"layers": []})
             for number in range(500):
-                await page.update(volume, {f"trait-{number}\nforged line": "x"})
+                await page.update(viewer, {f"trait-{number}\nforged line": "x"})
             await page.settle()
 
     before = len(served.log.read_text())
     asyncio.run(asyncio.wait_for(probe(), 60))
     lines = served.log.read_text()[before:].splitlines()
-    assert sum("Volume.path" in line for line in lines) == 1
+    assert sum("Viewer.layers" in line for line in lines) == 1
     assert 10 < sum("dropped" in line for line in lines) < 100
     assert not any(line.startswith("forged") for line in lines)
 
@@ -295,16 +282,22 @@ def test_what_is_not_listed_and_what_is_no_number_is_dropped(data: State) -> Non
     assert permitted(widgets.FloatSlider, data)[0] is None
 
 
-def test_only_the_keys_of_an_event_that_are_listed_are_passed_on() -> None:
-    data = {"id": "v", "path": "/p", "paired_img_path": "/p"}
-    content = {"event": "image_loaded", "data": data, "extra": 1}
-    passed, _ = permitted(QuickNiiVue, {"method": "custom", "content": content})
-    expected = {"event": "image_loaded", "data": {"id": "v"}}
-    assert passed == {"method": "custom", "content": expected}
+def test_of_an_event_nothing_but_its_name_is_passed_on() -> None:
+    content = {"event": "click", "data": {"path": "/p"}, "extra": 1}
+    passed, _ = permitted(widgets.Button, {"method": "custom", "content": content})
+    assert passed == {"method": "custom", "content": {"event": "click"}}
+
+
+def test_a_page_sets_no_layer_and_no_content_of_the_viewer() -> None:
+    for trait in ("layers", "k_source", "page", "content", "facts", "tables", "_esm", "path"):
+        passed, dropped = permitted(Viewer, {"method": "update", "state": {trait: "x"}})
+        assert (passed, dropped) == (None, [trait])
+    passed, _ = permitted(Viewer, {"method": "custom", "content": {"event": "add_volume"}})
+    assert passed is None
 
 
 def test_widgets_that_are_not_listed_take_nothing() -> None:
-    for kind in (ipyniivue.Volume, ipyniivue.Mesh, ipyniivue.NiiVue, widgets.HTML, widgets.Layout):
+    for kind in (LayerData, widgets.HTML, widgets.Layout):
         for trait in kind.class_trait_names():
             passed, dropped = permitted(kind, {"method": "update", "state": {trait: "x"}})
             assert passed is None

@@ -9,7 +9,7 @@ from typing import Any
 
 import ipywidgets as widgets
 import pytest
-from visitor import HOSTILE, Opened, choose, enter, new_context, text
+from visitor import HOSTILE, Opened, choose, click_row, enter, new_context, text, titles
 
 from lesion_dash.analyses.validation import FileReport, report_of
 from lesion_dash.cohort.loading import load_cohort
@@ -17,6 +17,7 @@ from lesion_dash.core.errors import InputError
 from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.controls import Banner, bind
+from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.pages.brain import BrainPanel, readout_html
 from lesion_dash.dashboard.pages.choices import ChoicesPanel
 from lesion_dash.dashboard.pages.patients import PatientsPage, shown_report
@@ -32,38 +33,39 @@ NAN = float("nan")
 def test_every_page_is_built_on_its_first_visit(app: App) -> None:
     assert app.context.choices.cohort_a == "cohort_a"
     assert not app.context.loading.running
-    for index in range(len(app.tabs.children)):
-        app.tabs.selected_index = index
-        assert app.tabs.children[index].children, index
+    for index in range(len(app.pages.children)):
+        app.navigation.selected_index = index
+        assert app.pages.children[index].children, index
     assert app.context.banner.message == ""
     app.context.show_brain()
-    assert app.tabs.selected_index == 0
+    assert app.navigation.selected_index == 0
 
 
 def test_nilearn_draws_where_there_is_no_webgl(opened: Opened, context: AppContext) -> None:
     panel = opened(BrainPanel)
-    assert panel.viewer.widget.children == ()
-    panel.canvas.probe.set_state({"webgl": "yes"})
-    assert len(panel.viewer.widget.children) == 1
-    panel = BrainPanel(context)
-    panel.canvas.probe.set_state({"webgl": "no"})
+    panel.viewer.set_state({"webgl": "yes"})
     context.wait()
-    assert 'sandbox="allow-scripts"' in panel.canvas.fallback.value
+    assert panel.viewer.page == ""
+    panel.viewer.set_state({"webgl": "no", "painted": True})
+    context.wait()
+    assert "<html" in panel.viewer.page
     assert context.loading.painted
 
 
 def test_row_moves_the_crosshair(opened: Opened, context: AppContext) -> None:
     brain, panel = BrainPanel(context), opened(RegionsPanel)
-    panel.table.click(0)
+    click_row(panel.table, 0)
     counts = context.session.regions(context.choices.selection)
-    assert context.choices.mm == peak_mm(counts, counts.rows[0], [context.session.load("cohort_a")])
-    assert brain.viewer.mm == context.choices.mm
-    assert counts.rows[0].region in brain.readout.value
+    first = next(row for row in counts.rows if row.label == context.choices.region)
+    assert first.region == panel.table.frame["region"][0]
+    assert context.choices.mm == peak_mm(counts, first, [context.session.load("cohort_a")])
+    assert tuple(brain.viewer.mm) == context.choices.mm
+    assert first.region in brain.readout.value
     choose(context, min_patients=context.choices.most_patients)
     counts = context.session.regions(context.choices.selection)
     assert counts.rows[-1].voxels == 0  # the row of what lies outside is always shown
     before = context.choices.mm
-    panel.table.click(len(panel.table.frame) - 1)
+    click_row(panel.table, len(panel.table.frame) - 1)
     assert context.choices.mm == before
     assert context.banner.message == ""
 
@@ -76,7 +78,8 @@ def test_the_table_says_what_it_counts_and_why_it_is_empty(
     choose(context, folder_b="cohort_b")
     assert "Overlap: voxels lesioned in ≥ 5 patients of A and of B" in text(regions.caption)
     maxima = [context.session.load(name).counts.max() for name in ("cohort_a", "cohort_b")]
-    assert f"At most {maxima[0]} of A, {maxima[1]} of B at one voxel." in choices.bound.value
+    bound = f"Maximum overlap: {maxima[0]} of 40 patients of A, {maxima[1]} of 40 patients of B"
+    assert choices.bound.value == bound
     k = int(maxima[0])
     choose(context, min_patients=k)
     shown = text(regions.caption)
@@ -107,7 +110,8 @@ def test_the_map_that_is_shown_is_the_first_to_be_saved(
     everything = set(panel.file.options)
     for key in ("std", "median", "n", "mean"):
         panel.map_key.value = key
-        assert panel.file.value == panel.file.options[0][1] == panel.file_name.value == files[key]
+        assert panel.file.value == panel.file.options[0][1] == files[key]
+        assert panel.file_name.value == f"{files[key]}.gz"
         assert set(panel.file.options) == everything
     panel.folder_b.value = "cohort_b"  # which shows the overlap
     context.wait()
@@ -127,18 +131,24 @@ def test_what_a_map_is_to_be_read_with_stands_below_its_colours(
     panel = opened(BrainPanel)
     maximum = int(context.session.load("cohort_a").counts.max())
     assert maximum == 14
-    assert "At most 14 patients share a voxel; the colours run to 16" in panel.remark.value
-    assert "16 patients</span>" in panel.scale.value
+    assert "Maximum overlap: 14 of 40 patients; colour scale 0–16" in panel.remark.value
+    assert scale_of(panel) == (16, "patients")
     for key in ("mean", "median"):
         context.choices.map_key = key
         assert "Biased towards large lesions" in panel.remark.value
-        assert "≥ 5 patients are lesioned" in panel.scale.value
-        assert "mL</span>" in panel.scale.value
+        assert scale_of(panel)[1] == "mL"
     context.choices.map_key = "std"
     assert "of the population, divided by n" in panel.remark.value
-    assert "mL</span>" in panel.scale.value
+    assert scale_of(panel)[1] == "mL"
     context.choices.folder_a = ""
-    assert panel.remark.value == panel.scale.value == ""
+    assert panel.remark.value == ""
+    assert [data.facts["kind"] for data in panel.viewer.layers] == ["scan", "label"]
+
+
+def scale_of(panel: BrainPanel) -> tuple[float, str]:
+    """Value of the last colour, and its unit."""
+    facts = panel.viewer.layers[1].facts
+    return facts["scale"]["high"], facts["unit"]
 
 
 def test_unusable_folder_shows_one_banner_and_goes_back(own_root: Path) -> None:
@@ -195,7 +205,7 @@ def test_patients_page(app: App, context: AppContext) -> None:
     page = PatientsPage(context)
     context.wait()
     assert len(page.table.frame) == 40
-    assert "Volume (mL)" in page.table.frame.columns
+    assert "Volume (mL)" in titles(page.table)
     assert "<img" in page.histogram.value
     page.side.value = "b"
     assert "Choose folder B" in page.caption.value
@@ -242,19 +252,20 @@ def test_readout_reads_as_one_line() -> None:
 
     text = shown("A44d_L", 7, 34.24, 12.05, None)
     assert "MNI −30, 12.4, 6</b> · A44d_L · 7 patients · mean 34.2 ± 12.1 mL" in text
-    assert "outside the atlas" in shown("", 7, 2.0, 0.0, None)
-    assert "atlas" not in shown("", 7, 2.0, 0.0, None, has_atlas=False)
+    outside = "outside the atlas, 3.0 mm from IFJ_R"
+    assert f" · {outside} · " in shown(outside, 7, 2.0, 0.0, None)
+    assert "· 7 patients" in shown("", 7, 2.0, 0.0, None).replace("6</b> ", "")
     few = shown(HOSTILE, 1, 2.0, 0.0, 3, 4.5, 0.25)
     assert "A 1 patient, B 3 (fewer than 5 in A and B) · " in few
-    assert "· A volume 2.0 mL, B mean 4.5 ± 0.2 mL</div>" in few
+    assert "· A volume 2.0 mL, B mean 4.5 ± 0.3 mL</div>" in few
     assert "<img" not in few
-    assert "· B mean 4.5 ± 0.2 mL</div>" in shown("", 0, NAN, NAN, 2, 4.5, 0.25)
+    assert "· B mean 4.5 ± 0.3 mL</div>" in shown("", 0, NAN, NAN, 2, 4.5, 0.25)
     assert shown("", 0, NAN, NAN, 0).endswith("B 0</div>")
     assert "patient (fewer than 5) · volume 2.0 mL<" in shown("", 1, 2.0, 0.0, None)
 
 
 def test_banner_escapes_and_names_files_below_the_root() -> None:
-    banner = Banner("/data/root")
+    banner = Banner(DataRoot(Path("/data/root")).without_paths)
     banner.show(InputError(f"/data/root/{HOSTILE}.nii", "is broken"))
     assert "<img" not in banner.message
     assert "/data/root" not in banner.message

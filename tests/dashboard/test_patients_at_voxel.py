@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from atlases import probability_atlas
 from phantoms import random_masks, write_masks
-from visitor import Opened, choose, enter, is_hidden, text, unselect
+from visitor import Opened, choose, click_row, enter, is_hidden, text, titles, unselect
 
 from lesion_dash.atlas.atlas import Atlas, LabelAtlas
 from lesion_dash.atlas.formats import Region
@@ -22,7 +22,7 @@ from lesion_dash.dashboard.pages.patients_at_voxel import (
     AT,
     IN,
     PatientsAtVoxelPanel,
-    patient_columns,
+    patient_table,
 )
 from lesion_dash.dashboard.pages.regions import RegionsPanel
 from lesion_dash.dashboard.patients_at_voxel import find_patients_at, volumes_svg
@@ -77,15 +77,16 @@ def test_the_panel_follows_the_crosshair_and_the_side(
 ) -> None:
     choose(context, mm=(-26.0, 0.0, 8.0))
     patients = {patient.id for patient in context.session.load("cohort_a").patients_at((-26, 0, 8))}
-    assert set(panel.table.frame["Patient"]) == patients
-    assert {"Volume (mL)", "Voxels", "sex", "age (years)"} <= set(panel.table.frame.columns)
+    assert set(panel.table.frame["patient"]) == patients
+    assert {"Volume (mL)", "Voxels", "sex", "age (years)"} <= set(titles(panel.table))
     panel.side.value = "b"
     assert "Choose folder B" in panel.caption.value
     assert len(panel.table.frame) == 0
     panel.place.value = IN
-    assert "Choose folder B to see who is lesioned in the region" in panel.caption.value
+    assert "Choose folder B to list the patients with a lesion in the region" in panel.caption.value
     choose(context, folder_b="cohort_b")
-    assert "Click a row of the table Regions" in panel.caption.value
+    region = context.session.atlas(context.choices.loaded_atlas).region_at((-26, 0, 8))
+    assert f"of cohort_b are lesioned in {region}" in panel.caption.value  # that of the crosshair
     choose(context, region=12345)  # as somebody may have written it in an address
     assert "Click a row of the table Regions" in panel.caption.value
     choose(context, region=load_of(context, "cohort_b").atlas.regions[0].label)
@@ -154,33 +155,33 @@ def test_a_click_on_a_region_lists_its_patients_and_goes_there(
 ) -> None:
     brain, regions = BrainPanel(context), RegionsPanel(context)
     context.wait()
-    regions.table.click(2)
+    click_row(regions.table, 2)
     context.wait()
-    cohort, label = context.session.load("cohort_a"), int(regions.table.frame["Label"][2])
+    cohort, label = context.session.load("cohort_a"), int(regions.table.frame["label"][2])
     expected = find_in_region(load_of(context, "cohort_a"), cohort.table, label)
     patients = expected.table["patient"].tolist()
     assert panel.place.value == IN
-    assert panel.place.label == f"In {regions.table.frame['Region'][2]}"
+    assert panel.place.label == f"In {regions.table.frame['region'][2]}"
     assert text(panel.caption) == expected.summary
-    assert panel.loads.frame["Patient"].tolist() == patients
+    assert panel.loads.frame["patient"].tolist() == patients
     assert f"Volumes of the {len(patients)} patients here" in panel.strip.value
-    assert is_hidden(panel.table.widget)
+    assert is_hidden(panel.table)
     sent: list[object] = []
     panel.brain.send = sent.append
-    panel.loads.click(4)
+    click_row(panel.loads, 4)
     assert (panel.brain.place, len(sent)) == (".ld-brain", 1)  # the list is far below it
     assert brain.outline.patient == patients[4]
-    assert panel.loads.marked == 4
+    assert panel.loads.selected == 4
     unselect(panel.loads)
     assert brain.outline is None
     assert len(sent) == 1
     choose(context, mm=(0.0, 0.0, 0.0))  # the list stays that of the region
-    assert panel.loads.frame["Patient"].tolist() == patients
+    assert panel.loads.frame["patient"].tolist() == patients
     enter(context, panel.place, AT)
     assert "lesioned at MNI 0, 0, 0" in panel.caption.value
-    assert is_hidden(panel.loads.widget)
+    assert is_hidden(panel.loads)
     assert context.choices.region is None
-    assert regions.table.marked is None
+    assert regions.table.selected is None
 
 
 def test_the_region_is_left_with_its_row_and_with_its_atlas(
@@ -188,13 +189,13 @@ def test_the_region_is_left_with_its_row_and_with_its_atlas(
 ) -> None:
     regions = RegionsPanel(context)
     context.wait()
-    regions.table.click(0)
+    click_row(regions.table, 0)
     unselect(regions.table)
     assert context.choices.region is None
     assert panel.place.value == AT
-    regions.table.click(1)
+    click_row(regions.table, 1)
     choose(context, min_patients=3)  # the table is counted anew, and the region stays
-    assert regions.table.frame["Label"][regions.table.marked] == context.choices.region
+    assert regions.table.frame["label"][regions.table.selected] == context.choices.region
     choose(context, atlas="")
     assert context.choices.region is None
     panel.place.value = IN
@@ -212,14 +213,19 @@ def test_columns_named_like_ours_hide_none(tmp_path: Path) -> None:
     ]
     header = "\t".join(["participant_id", *NAMES])
     (folder / "participants.tsv").write_text("\n".join([header, *rows]) + "\n")
-    units = {name: {"Units": "ours"} for name in (*NAMES, "In region (mL)")}
+    with_unit = ("Status", "Voxels", "% of lesion")
+    units = {name: {"Units": "ours"} for name in with_unit}
     (folder / "participants.json").write_text(json.dumps(units))
     cohort = load_cohort(folder)
-    shown = shown_columns(cohort.used_table, cohort.units)
-    assert shown["Patient"].tolist() == [f"sub-00{number}" for number in range(4)]
-    assert shown["Voxels"].tolist() == cohort.volumes.tolist()
+    columns = shown_columns(cohort.used_table, cohort.units)
+    cells = {column.title: column.cells(cohort.used_table) for column in columns}
+    assert len(cells) == len(columns)
+    assert cells["Patient"] == [f"sub-00{number}" for number in range(4)]
+    assert cells["Voxels"] == cohort.volumes.tolist()
     for name in NAMES:
-        assert shown[f"{name} (table)"].tolist() == [f"{name} {number}" for number in range(4)]
+        own = f"{name} ({'ours' if name in with_unit else 'table'})"
+        assert cells[own] == [f"{name} {number}" for number in range(4)]
     voxel = cohort.mask(0).grid.mm_of_index(cohort.mask(0).indices[:1])[0]
     patients = find_patients_at(cohort, cohort.used_table, tuple(voxel))
-    assert "sub-000" in patient_columns(patients, cohort.units)["Patient"].tolist()
+    frame, (first, *_) = patient_table(patients, cohort.units)
+    assert "sub-000" in first.cells(frame)

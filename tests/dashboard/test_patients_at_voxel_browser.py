@@ -12,19 +12,16 @@ from typing import Any
 import matplotlib.image
 import numpy as np
 import pytest
-from browser_steps import LONG
+from browser_steps import settle
 from numpy.typing import NDArray
 
 from lesion_dash.cohort.cohort import Cohort
 from lesion_dash.cohort.loading import load_cohort
+from lesion_dash.core.formats import VOLUME
 
 pytestmark = pytest.mark.browser
 
 RING = 12  # px
-SETTLED = """async () => {
-  await window.jupyterapp.widgetManager.kernel.requestKernelInfo();
-  for (let turn = 0; turn < 2; turn += 1) await new Promise(requestAnimationFrame);
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +32,14 @@ def cohort(own_root: Path) -> Cohort:
 @pytest.fixture
 def page(address: str, shared_page: Callable[..., Any]) -> Any:
     page = shared_page(address, 1280, 1500, draws=True)
-    page.wait_for_selector(".ld-figure-image img", timeout=LONG)
-    page.wait_for_selector(".ld-here tbody tr:nth-child(5)", timeout=LONG)
+    settle(page)
     return page
 
 
 def picture(page: Any) -> NDArray[np.float32]:
     """The brain, inside the ring of the focus, once the kernel has nothing more to say of it."""
-    page.evaluate(SETTLED)
-    png = page.locator(".ld-canvas canvas").screenshot()
+    settle(page)
+    png = page.locator(".ld-viewer-stage canvas").screenshot()
     return matplotlib.image.imread(io.BytesIO(png))[RING:-RING, RING:-RING, :3]
 
 
@@ -53,11 +49,8 @@ def outlined_pixels(page: Any, bare: NDArray[np.float32]) -> int:
 
 
 def wait_for(page: Any, is_so: Callable[[], bool]) -> None:
-    for _ in range(300):
-        if is_so():
-            return
-        page.wait_for_timeout(100)
-    pytest.fail("waited in vain")
+    settle(page)
+    assert is_so()
 
 
 def place_of(page: Any) -> tuple[float, float, float]:
@@ -79,8 +72,8 @@ def lists_at(cohort: Cohort, mm: tuple[float, float, float]) -> list[list[str]]:
 
 
 def test_a_click_in_the_brain_lists_who_is_lesioned_there(page: Any, cohort: Cohort) -> None:
-    box = page.locator(".ld-canvas canvas").bounding_box()
-    for across, down in ((0.06, 0.45), (0.11, 0.35)):
+    box = page.locator(".ld-viewer-stage canvas").bounding_box()
+    for across, down in ((0.14, 0.45), (0.2, 0.35)):
         before = page.locator(".ld-readout").inner_text()
         page.mouse.click(box["x"] + box["width"] * across, box["y"] + box["height"] * down)
         wait_for(page, lambda old=before: page.locator(".ld-readout").inner_text() != old)
@@ -102,7 +95,7 @@ def check_outlines(page: Any, cohort: Cohort) -> None:
     line, place = page.locator(".ld-brain .ld-outline-text"), place_of(page)
     bare, patient = picture(page), listed(page)[1]
     rows.nth(1).click()
-    line.get_by_text(f"Outline: {patient}, {volumes[patient]:.1f} mL").wait_for()
+    line.get_by_text(f"Outline: {patient}, {VOLUME.with_unit(volumes[patient])}").wait_for()
     wait_for(page, lambda: outlined_pixels(page, bare) > 50)
     assert place_of(page) == place  # the crosshair was in the lesion
     patient = listed(page)[3]
@@ -110,7 +103,7 @@ def check_outlines(page: Any, cohort: Cohort) -> None:
     page.keyboard.press("Enter")
     line.get_by_text(f"Outline: {patient}, ").wait_for()
     wait_for(page, lambda: "selected" in rows.nth(3).get_attribute("class"))
-    page.get_by_title("Take the outline away").locator("visible=true").click()
+    page.get_by_title("Hide outline").locator("visible=true").click()
     line.wait_for(state="hidden")
     wait_for(page, lambda: outlined_pixels(page, bare) == 0)
     wait_for(page, lambda: page.locator(".ld-here tr.selected").count() == 0)

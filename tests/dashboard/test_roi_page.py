@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from traitlets import TraitError
-from visitor import HOSTILE, every_widget, is_hidden, text
+from visitor import HOSTILE, click_row, every_widget, is_hidden, text, titles
 
 from lesion_dash.core.errors import InputError
 from lesion_dash.core.tables import csv_bytes
@@ -106,7 +106,14 @@ def assert_same(own: RoiRun, expected: RoiRun) -> None:
         assert np.array_equal(mask.indices, other.indices)
 
 
-def test_opens_with_the_runs_and_their_conditions(page: RoiPage) -> None:
+def test_opens_empty(context: AppContext) -> None:
+    page = RoiPage(context)
+    assert (page.choices.folder, page.choices.runs) == ("", ())
+    assert page.test.run.disabled
+    assert "Choose a folder" in text(page.picture.image)
+
+
+def test_a_folder_brings_its_runs_and_their_conditions(page: RoiPage) -> None:
     assert page.choices.runs == RUNS
     assert (page.choices.a, page.choices.b) == ("face", "house")
     assert "Run the test" in text(page.picture.image)
@@ -120,16 +127,17 @@ def test_files_values_and_code_are_the_librarys(
     assert_same(own, expected)
     assert page.code.copy.text == script_of(expected.recipe)
     assert text(page.code.code) == f'<pre tabindex="0">{script_of(expected.recipe)}</pre>'
-    for column, values in (("No.", "index"), ("Voxels", "voxels"), ("Region", "region")):
-        assert page.parts.table.frame[column].tolist() == expected.rois.table[values].tolist()
+    for column in ("index", "voxels", "region"):
+        assert page.parts.table.frame[column].tolist() == expected.rois.table[column].tolist()
     assert len(page.values.table.frame) == 2 * len(expected.rois)
     assert text(page.test.statement) == expected.contrast.statement
     assert text(page.test.size) == f"{expected.contrast.sentence}."
     assert page.picture.image.value.startswith("<img")
     assert page.values.image.value.startswith("<img")
-    for name in page.code.file.options:
-        page.code.file.value = name
-        press(page, page.code.download)
+    for name in page.code.files.file.options:
+        page.code.files.file.value = name
+        files = page.code.files
+        press(page, files.plain if name.endswith(".nii") else files.download)
     assert [*saved, "provenance.json"] == names_of_run(True)
     assert saved == run_files(expected)
     saved.clear()
@@ -140,16 +148,15 @@ def test_files_values_and_code_are_the_librarys(
 def test_the_table_says_which_condition_is_higher_and_names_the_map(page: RoiPage) -> None:
     run(page)
     first = page.parts.table.frame
-    assert "Peak −log10 p" in first
+    assert {"Peak −log10 p", "Higher in", "Effect"} <= set(titles(page.parts.table))
     fill(page, page.input, a="house", b="face")
     run(page)
     second = page.parts.table.frame
-    assert set(first["Higher in"]) == {"face", "house"}
-    assert second["Higher in"].tolist() == first["Higher in"].tolist()
-    turned = {"+": "-", "-": "+"}
-    assert second["Effect"].tolist() == [turned[value[0]] + value[1:] for value in first["Effect"]]
-    signs = {"face": "+", "house": "-"}
-    assert [value[0] for value in first["Effect"]] == [signs[name] for name in first["Higher in"]]
+    assert set(first["higher_in"]) == {"face", "house"}
+    assert second["higher_in"].tolist() == first["higher_in"].tolist()
+    assert second["peak_effect"].tolist() == (-first["peak_effect"]).tolist()
+    signs = {"face": 1, "house": -1}
+    assert np.sign(first["peak_effect"]).tolist() == [signs[name] for name in first["higher_in"]]
     assert "face − house" not in text(page.parts.remark)
     assert "house − face" in text(page.parts.remark)
     assert text(page.parts.caption).startswith("−log10 p of house - face: ")
@@ -205,14 +212,14 @@ def test_picks_keep_their_numbers_until_the_parts_change(page: RoiPage) -> None:
     fill(page, page.parts, picks=(2,))
     assert page.answer.run.rois.names == ("ROI 2",)
     assert len(page.answer.run.every) == len(every) > 2
-    assert list(page.values.table.frame["Region"].unique()) == ["ROI 2"]
+    assert list(page.values.table.frame["roi"].unique()) == ["ROI 2"]
     fill(page, page.steps.threshold, threshold=4.0)
     assert page.answer.run.recipe.picks == page.parts.picks.value == ()
 
 
 def test_a_row_leads_to_its_peak(page: RoiPage) -> None:
     roi_run = run(page)
-    page.parts.table.click(1)
+    click_row(page.parts.table, 1)
     page.context.wait()
     assert page.picture.cut == tuple(roi_run.rois.parts[1].peak_mm)
     assert not page.picture.is_automatic.value
@@ -290,9 +297,9 @@ def test_nothing_left_is_said_and_can_be_undone(page: RoiPage) -> None:
     fill(page, page.steps.threshold, threshold=20.0)
     fill(page, page.parts, min_voxels=1000)
     assert page.context.banner.message == ""
-    assert "Nothing is left" in text(page.parts.caption)
+    assert "No cluster left" in text(page.parts.caption)
     assert page.values.download.disabled
-    assert page.code.download.disabled
+    assert page.code.files.download.disabled
     assert not page.code.script.disabled
     fill(page, page.parts, min_voxels=1)
     assert len(page.answer.run.rois) > 0

@@ -21,8 +21,8 @@ from voila.execute import VoilaExecutor
 
 from lesion_dash.core.errors import InputError
 from lesion_dash.files.paths import sample_data as find_sample_data
+from lesion_dash.files.temporary import remove_abandoned, temporary_folder
 from lesion_dash.server.serve import serve, server_config
-from lesion_dash.server.served_folder import remove_abandoned, served_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -131,7 +131,7 @@ def test_folders_of_running_dashboards_and_of_others_stay(temporary: Path) -> No
     (temporary / "lesion_dash_link").symlink_to(mine)
     (temporary / "lesion_dash_file").touch()
     before = set(temporary.iterdir())
-    with served_folder() as first, served_folder() as second:
+    with temporary_folder() as first, temporary_folder() as second:
         remove_abandoned()
         assert set(temporary.iterdir()) == before | {first, second}
     assert set(temporary.iterdir()) == before
@@ -145,7 +145,7 @@ def test_where_no_file_can_be_locked_the_folder_holds_none(
     abandoned.mkdir()
     # In this module alone: pathlib asks for the name as well.
     system = SimpleNamespace(**vars(os) | {"name": "nt"})
-    monkeypatch.setattr("lesion_dash.server.served_folder.os", system)
-    with served_folder() as folder:
+    monkeypatch.setattr("lesion_dash.files.temporary.os", system)
+    with temporary_folder() as folder:
         assert not list(folder.iterdir())
     assert set(temporary.iterdir()) == {abandoned}

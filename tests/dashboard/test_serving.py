@@ -200,7 +200,7 @@ def test_no_code_runs(served: Served, kernel: str, tmp_path: Path) -> None:
 
 
 def test_a_page_of_ours_warns_of_no_other_server(served: Served, kernel: str) -> None:
-    assert served.widgets_of_class(kernel, "ld-tabs")
+    assert served.widgets_of_class(kernel, "ld-pages")
     assert not served.widgets_of_class(kernel, "ld-plain-voila")
 
 

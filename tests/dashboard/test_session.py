@@ -48,21 +48,28 @@ AB = replace(A, cohort_b="cohort_b", map_key="overlap")
 
 @pytest.mark.parametrize("key", ["n", "mean", "std", "median"])
 @pytest.mark.parametrize("k", [1, 5, 14])
-def test_picture_shows_the_voxels_of_the_map(session: Session, key: str, k: int) -> None:
-    selection = replace(A, min_patients=k, map_key=key)
+def test_one_layer_holds_the_map_of_every_threshold(session: Session, key: str, k: int) -> None:
     expected = getattr(volume_stats(session.load("cohort_a"), k), key).array
-    picture = session.picture(selection)
-    assert picture.grid == session.load("cohort_a").grid
-    np.testing.assert_array_equal(picture.levels > 0, expected > 0)
-    order = np.argsort(expected, axis=None)
-    assert (np.diff(picture.levels.ravel()[order].astype(int)) >= 0).all()
+    layer = session.map_layer(replace(A, min_patients=k, map_key=key))
+    assert layer is session.map_layer(replace(A, min_patients=2, map_key=key))
+    assert layer.grid == session.load("cohort_a").grid
+    array = np.zeros(layer.grid.size)
+    array[layer.indices] = np.where(layer.n >= k, layer.values, 0)
+    factor = 1 if key == "n" else 1000
+    np.testing.assert_allclose(array.reshape(expected.shape, order="F") * factor, expected)
 
 
-def test_picture_of_the_overlap_has_three_classes(session: Session) -> None:
-    pair = overlap(*(session.load(name).at_least(5) for name in ("cohort_a", "cohort_b")))
-    levels = session.picture(AB).levels
+@pytest.mark.parametrize("k", [1, 5])
+def test_the_layer_of_the_overlap_holds_both_counts(session: Session, k: int) -> None:
+    pair = overlap(*(session.load(name).at_least(k) for name in ("cohort_a", "cohort_b")))
+    layer = session.map_layer(AB)
+    assert layer.grid == pair.both.grid
+    in_a, in_b = layer.n_a >= k, layer.n_b >= k
+    for mask, is_in in ((pair.only_a, in_a & ~in_b), (pair.both, in_a & in_b)):
+        np.testing.assert_array_equal(layer.indices[is_in], mask.indices)
+    classes = session.layer(replace(AB, min_patients=k)).array  # and nilearn draws the same
     for mask, colour_class in ((pair.only_a, ONLY_A), (pair.only_b, ONLY_B), (pair.both, BOTH)):
-        np.testing.assert_array_equal(levels == colour_class.value, mask.array)
+        np.testing.assert_array_equal(classes == colour_class.value, mask.array)
 
 
 @pytest.mark.parametrize("key", ["n", "mean", "std", "median"])
@@ -121,7 +128,8 @@ def test_readout_is_that_of_the_maps(session: Session) -> None:
     expected = [image.value_at(mm) / 1000 for image in (a.mean, a.std, b.mean, b.std)]
     assert shown == pytest.approx(expected)
     outside = session.readout(A, (500.0, 0.0, 0.0))
-    assert (outside.patients, outside.region) == (0, "")
+    assert outside.patients == 0
+    assert outside.region.startswith("outside the atlas, ")
     assert math.isnan(outside.mean_ml)
 
 

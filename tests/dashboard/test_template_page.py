@@ -30,6 +30,7 @@ from template_page import (
 from visitor import HOSTILE, enter, every_widget, is_hidden, press, send, styles, text
 
 from lesion_dash.core.errors import InputError, SetupError
+from lesion_dash.core.formats import VALUE, VOLUME
 from lesion_dash.core.tables import csv_bytes
 from lesion_dash.dashboard import registering
 from lesion_dash.dashboard.app_context import AppContext
@@ -93,7 +94,7 @@ def test_an_image_alone_is_measured_in_its_own_space(page: TemplatePage, root: P
     mask = read_region(root / "atlas" / "one.nii.gz").mask_on(image.grid, 0.5)
     assert page.answer.signal.quality.table.equals(measure_signal(image, mask).table)
     assert "the image's own space" in text(page.signal.caption)
-    assert f"{mask.volume_mm3:,.0f} mm³" in page.region.size.value
+    assert VOLUME.with_unit(mask.volume_mm3 / 1000) in page.region.size.value
     choose_file(page, page.signal.second, "scans", "cut.nii.gz")  # of another shape
     assert page.answer is None
     assert "cut: is not on the grid of scan" in text(page.signal.table)
@@ -105,7 +106,7 @@ def test_an_image_alone_is_measured_in_its_own_space(page: TemplatePage, root: P
 
 def test_before_the_button_the_headers_place_the_image(page: TemplatePage, root: Path) -> None:
     choose_images(page)
-    assert "where the headers put the image" in text(page.slices.caption)
+    assert "header alignment" in text(page.slices.caption)
     facts = html.unescape(facts_html(page.volumes))
     assert "LPS, 6 mm voxels" in facts
     assert "Similarity" not in facts
@@ -115,7 +116,7 @@ def test_before_the_button_the_headers_place_the_image(page: TemplatePage, root:
     choose_file(page, page.region.map, "atlas", "one.nii.gz")
     grid = read_map(root / "atlas" / "template.nii.gz").grid
     mask = read_region(root / "atlas" / "one.nii.gz").mask_on(grid, 0.5)
-    assert f"{mask.volume_mm3:,.0f} mm³" in page.region.size.value
+    assert VOLUME.with_unit(mask.volume_mm3 / 1000) in page.region.size.value
     assert "Press “Register” first" in text(page.signal.table)
     assert page.code.all.disabled
 
@@ -127,9 +128,9 @@ def test_registered_image_and_its_numbers(page: TemplatePage, root: Path) -> Non
     native, brought = read_mask(root / "scans" / "lesion.nii.gz"), page.volumes.lesion
     facts = text(page.slices.facts)
     for fact in (
-        *("0.25 → 0.75", "98 % of the template", "phantom 1.0", "2 s, 100 MB"),
-        *("nothing was unusual", f"{native.volume_mm3 / 1000:.2f} mL (native)"),
-        f"{brought.volume_mm3 / 1000:.2f} mL, not to be quoted",
+        *("0.25 → 0.75", "98.0 % of the template", "phantom 1.0", "2 s, 100 MB"),
+        *("nothing was unusual", f"{VOLUME.with_unit(native.volume_mm3 / 1000)} (native)"),
+        f"{VOLUME.with_unit(brought.volume_mm3 / 1000)}, not to be quoted",
     ):
         assert fact in facts, fact
     assert text(page.images.busy) == "Done."
@@ -171,7 +172,7 @@ def test_measured_where_the_region_lies_in_the_native_image(page: TemplatePage, 
     for measure in expected.measures:
         for part in (
             *(measure.measure, measure.formula, f"n {measure.signal_voxels:,}"),
-            f"<b>{measure.value:.4g}</b>".replace("-", "−"),
+            f"<b>{VALUE.text(measure.value)}</b>",
             f"n {measure.noise_voxels:,}, {measure.noise_zeros_percent:.1f} % zeros",
         ):
             assert part in shown
@@ -417,7 +418,7 @@ def test_the_threshold_moves_the_mask(page: TemplatePage, root: Path) -> None:
     for threshold in (0.2, 0.5, 0.9):
         enter(page.context, page.region.threshold, threshold)
         mask = region.mask_on(page.volumes.grid, threshold)
-        assert f"{mask.volume_mm3:,.0f} mm³" in page.region.size.value
+        assert VOLUME.with_unit(mask.volume_mm3 / 1000) in page.region.size.value
         assert np.array_equal(shown_marks(page, REGION)[2], mask.array[:, :, crosshair[2]].T[::-1])
         sizes.append(mask.voxels)
     assert sizes == sorted(sizes, reverse=True)

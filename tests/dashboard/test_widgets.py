@@ -1,9 +1,9 @@
-"""The typed place of the crosshair moves the viewer, follows it, and believes no browser."""
+"""The small widgets of all pages: what they show, and that they believe no browser."""
 
 from __future__ import annotations
 
 import html
-import math
+from pathlib import Path
 
 import ipywidgets as widgets
 import nibabel as nib
@@ -15,33 +15,13 @@ from lesion_dash.core.errors import InputError
 from lesion_dash.core.grid import Grid
 from lesion_dash.dashboard import pick_list
 from lesion_dash.dashboard.app import App
-from lesion_dash.dashboard.app_context import AppContext
-from lesion_dash.dashboard.canvas import BrainCanvas
 from lesion_dash.dashboard.controls import Banner, CloseButton
+from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.help import HELP, help_mark
 from lesion_dash.dashboard.pick_list import PickList
 from lesion_dash.dashboard.places import place_words
 from lesion_dash.dashboard.tour import STEPS
 from lesion_dash.images.template import load_template
-
-
-def test_a_typed_place_moves_the_crosshair_once(context: AppContext) -> None:
-    moves: list[tuple[float, float, float]] = []
-    canvas = BrainCanvas(context, moves.append, lambda: None, lambda: None)
-    canvas.place.set_state({"mm": [10, -20, 30]})
-    assert canvas.viewer.mm == (10, -20, 30)
-    click = {"mm": [1.0, 2.0, 3.0, 1.0], "vox": [0, 0, 0], "values": [], "string": ""}
-    send(canvas.viewer.niivue, {"event": "location_change", "data": click})
-    assert canvas.place.mm == [1, 2, 3]
-    for value in (math.nan, math.inf, 1e6, -201.0):  # no place in a head
-        canvas.place.set_state({"mm": [value, 0, 0]})
-        assert canvas.place.mm == [1, 2, 3]
-    canvas.place.fill((4, 5, 6))  # tells nobody
-    assert moves == [(10, -20, 30), (1, 2, 3)]
-    for radiological in (False, True):  # the arrow keys know which side is shown where
-        context.choices.radiological = radiological
-        assert canvas.place.radiological == radiological
-
 
 AFFINE = np.array([[2.0, 0, 0, -90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
 FINE = np.array([[-1.0, 0, 0, 90], [0, 1, 0, -126], [0, 0, 1, -72], [0, 0, 0, 1]])
@@ -91,17 +71,31 @@ def test_each_name_is_asked_a_few_times_however_many_are_chosen(
     assert len(calls) < 10 * len(names)
 
 
-def test_every_control_of_the_first_page_is_explained(app: App) -> None:
-    page = list(every_widget(app.tabs.children[0]))
+def test_the_tour_leads_to_parts_that_are_there(app: App) -> None:
+    page = list(every_widget(app.pages.children[0]))
     assert len(STEPS) == 5  # of the tour, each at a part of the page
     parts = {f".{name}": widget for widget in page for name in styles(widget)}
     for step in STEPS:
         place = every_widget(parts[step["place"]])
         labels = [str(w.value) for w in place if isinstance(w, widgets.Label)]
         assert any(step.get("label", "") in label for label in labels or [""])
-    marks = [str(widget.value) for widget in page if "ld-help-box" in styles(widget)]
-    for name in HELP:
-        assert sum(f'aria-label="Help: {name}"' in mark for mark in marks) == 1, name
+
+
+def test_every_page_has_help_and_every_text_a_place(app: App) -> None:
+    placed: set[str] = set()
+    for index, page in enumerate(app.pages.children):
+        app.navigation.selected_index = index
+        app.context.wait()
+        own = {
+            name
+            for widget in every_widget(page)
+            if "ld-help-box" in styles(widget)
+            for name in HELP
+            if f'aria-label="Help: {html.escape(name)}"' in str(widget.value)
+        }
+        assert len(own) >= 2, app.navigation.titles[index]
+        placed |= own
+    assert placed == set(HELP)
 
 
 def test_the_text_of_a_mark_is_read_out() -> None:
@@ -124,7 +118,7 @@ def test_details_are_all_there_up_to_a_limit(count: int, last: str) -> None:
 @pytest.mark.parametrize("kind", [ValueError, InputError])
 def test_names_make_no_lines_and_turn_no_text(kind: type[Exception]) -> None:
     root, name = "/data\n\x1b[31m", "a\n\u202e\u2028.nii"
-    banner = Banner(root)
+    banner = Banner(DataRoot(Path(root)).without_paths)
     message = f"{root}/{name}: is bad"
     banner.show(InputError(f"{root}/{name}", "is bad") if kind is InputError else kind(message))
     assert banner.message.isprintable()

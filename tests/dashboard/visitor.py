@@ -10,7 +10,7 @@ from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.session import Session
-from lesion_dash.dashboard.steady_table import SteadyTable
+from lesion_dash.dashboard.widgets.table import Table
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 Opened = Callable[[type], Any]
@@ -85,7 +85,59 @@ def find_button(box: Any, label: str) -> Any:
     return next(w for w in every_widget(box) if getattr(w, "description", "") == label)
 
 
-def unselect(table: Any) -> None:
+def click_row(table: Table, row: int | None) -> None:
+    """Choose a row of a table, or none: what the browser sends at a click, and at another one."""
+    send(table, {"edition": table.content["edition"], "row": row})
+
+
+def unselect(table: Table) -> None:
     """Click the highlighted row of a table again."""
-    rows = next(w for w in every_widget(table.widget) if isinstance(w, SteadyTable))
-    rows.selected_rows = []
+    click_row(table, None)
+
+
+def titles(table: Table) -> list[str]:
+    """The headings of a table."""
+    return [column.title for column in table.columns]
+
+
+class Dropping:
+    """Drops files on a place of a page, as its script does.
+
+    Parameters
+    ----------
+    drop : FileDrop
+    part : int
+        Bytes of a message.
+    """
+
+    def __init__(self, drop: Any, part: int = 2**22) -> None:
+        self._drop, self._part = drop, part
+        self._turn = 0
+        self.told: list[dict[str, Any]] = []
+        drop.send = lambda content, buffers=None: self.told.append(content)
+
+    def offer(self, files: Any) -> list[int]:
+        """Tell names and sizes; gives the places of the files that are asked for."""
+        self._turn += 1
+        named = [[name, len(content)] for name, content in files]
+        self.send("offer", files=named)
+        asked = [message for message in self.told if message.get("turn") == self._turn]
+        return next((message["files"] for message in asked if message["type"] == "send"), [])
+
+    def send(self, kind: str, *buffers: bytes, **content: Any) -> None:
+        """Send a message of the drop that was begun last."""
+        message = {"type": kind, "turn": self._turn, **content}
+        send(self._drop, message, *map(memoryview, buffers))
+
+    def all(self, files: Any) -> None:
+        """Drop files, each a name with its content."""
+        for number in self.offer(files):
+            content = files[number][1]
+            for start in range(0, max(len(content), 1), self._part):
+                self.send("parts", content[start : start + self._part], parts=[[number, start]])
+
+    @property
+    def said(self) -> str:
+        """What stands beside the place."""
+        texts = [message["text"] for message in self.told if message["type"] in ("say", "end")]
+        return texts[-1] if texts else ""

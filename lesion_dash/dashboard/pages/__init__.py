@@ -1,5 +1,9 @@
-"""The pages in the order of their tabs. A page is a file with TITLE and build(context)."""
+"""The pages in the order of work. A page is a file with TITLE and build(context)."""
 
 from . import assign, chance, compare, inspect, patients, roi, template, topography
 
-PAGES = (topography, compare, chance, assign, patients, roi, template, inspect)
+TOOLS = (roi, template, inspect)
+"""Used rarely: they stand in one menu."""
+
+PAGES = (topography, compare, chance, assign, patients, *TOOLS)
+FIRST_TOOL = PAGES.index(TOOLS[0])

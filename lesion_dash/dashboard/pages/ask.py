@@ -7,16 +7,25 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ...core.formats import VALUE
 from ...plotting.figures import nice_ceiling
 from ..app_context import AppContext
 from ..assignment_request import AssignChoices
 from ..assignment_service import MAPS_OF_COHORTS, AssignmentResult, AssignmentService
-from ..controls import bind, card, labelled, note, set_text
+from ..controls import NameList, bind, card, labelled, note, set_text
 from ..page_inputs import number_field
 
 _SIGNS = [("Positive", "positive"), ("Negative", "negative"), ("Both", "both")]
-_BEYOND = {"positive": "Values above", "negative": "Values below −", "both": "Values beyond ±"}
-_TOUCH = [("Faces (6)", 6), ("Faces and edges (18)", 18), ("Faces, edges, corners (26)", 26)]
+_BEYOND = {
+    "positive": "Threshold: above",
+    "negative": "Threshold: below −",
+    "both": "Threshold: beyond ±",
+}
+_TOUCH = [
+    ("6 neighbours (faces)", 6),
+    ("18 neighbours (and edges)", 18),
+    ("26 neighbours (and corners)", 26),
+]
 _SINGLE = "Single voxels never count."
 _HINT = "To use a file, choose “Files in ...” above."
 _STEPS = 200
@@ -39,7 +48,7 @@ class AskPanel:
         self._context, self._service, self._choices = context, service, choices
         self.source = widgets.Dropdown()
         self.file = widgets.Dropdown()
-        self.atlas = widgets.Dropdown()
+        self.atlas = NameList()
         self.threshold = widgets.FloatSlider(min=0, max=1, step=0.01)
         self.signs = widgets.ToggleButtons(options=_SIGNS)
         self.connectivity = widgets.Dropdown(options=_TOUCH)
@@ -53,7 +62,7 @@ class AskPanel:
             **number_field("assign", "min_correlation"), step=0.05
         )
         self.file_hint, self.threshold_hint, self.lower_hint = note(), note(), note()
-        self.threshold_name = widgets.Label("Values above")
+        self.threshold_name = widgets.Label("Threshold: above")
         self._offer()
         # Before the slider hears of it, which would cut it off.
         choices.observe(self._make_room, names="threshold")
@@ -61,6 +70,7 @@ class AskPanel:
         self._bind()
         self.widget = self._lay_out()
         guard = context.banner.guard
+        context.session.root.observe(guard(self._offer))
         choices.observe(guard(self._source_chosen), names="source")
         choices.observe(guard(self._start), names="file")
         context.choices.observe(guard(self._cohort_chosen), names="cohort_a")
@@ -95,14 +105,14 @@ class AskPanel:
         threshold = widgets.VBox([self.threshold_name, self.threshold, self.threshold_hint])
         threshold.add_class("ld-field")
         return card(
-            "Choices",
+            "Settings",
             labelled("Map", self.source),
             labelled("File", self.file, self.file_hint),
             labelled("Atlas", self.atlas),
             threshold,
             labelled("Sign of the values", self.signs),
-            labelled("Voxels of a component touch by", self.connectivity),
-            labelled("Smallest component (mm³)", self.min_size_mm3, note(_SINGLE)),
+            labelled("Connectivity", self.connectivity),
+            labelled("Minimum component size (mm³)", self.min_size_mm3, note(_SINGLE)),
             labelled("Lower probability threshold", self.lower_threshold, self.lower_hint),
             labelled("Minimum correlation", self.min_correlation, note("−1 shows every row.")),
             name="ask",
@@ -110,7 +120,7 @@ class AskPanel:
 
     def _offer(self) -> None:
         self._offer_sources()
-        self.atlas.options = [("None", ""), *self._context.session.root.atlas_options]
+        self.atlas.offer([("None", ""), *self._context.session.root.atlas_options])
         self._offer_files()
 
     def _offer_sources(self, _change: Any = None) -> None:
@@ -163,7 +173,7 @@ def _of_range(answer: AssignmentResult) -> str:
         return "A map of 0 and 1 needs none."
     low, high = source.range
     start = ". The start is half of it." if answer.question.source == "n" else ""
-    return f"Range {low:.3g} to {high:.3g}".replace("-", "−") + start
+    return f"Range {VALUE.text(low)} to {VALUE.text(high)}{start}"
 
 
 def _top(answer: AssignmentResult) -> float:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ...atlas.grouping import SWAPPED
 from ...core.errors import Cancelled, LesionDashError
+from ...core.formats import COEFFICIENT, COUNT, PERCENT, PROBABILITY, VOLUME
 from ...core.tables import csv_bytes
 from ...plotting.figures import ML
 from ...regions.assignment import COLUMNS, rank_rows
@@ -22,8 +23,8 @@ from ..code import Code
 from ..controls import card, download_button, heading, note, set_text
 from ..page_inputs import INPUTS
 from ..persisted_inputs import control
-from ..tables import Table
-from ..tasks import Debounce
+from ..tasks import PAUSE, Debounce
+from ..widgets.table import Column, Table
 from .ask import AskPanel
 from .code import CHOSEN, CodeCard, place_below
 from .match import MatchPanel
@@ -36,7 +37,7 @@ def assign_code(context: AppContext, page: AssignPage) -> widgets.Box:
     def lines() -> tuple[str, str]:
         return code.assign(page.choices.ask(context.choices.selection))
 
-    nothing = "# Choose a map and an atlas: the Python that does the same stands here."
+    nothing = "# Choose a map and an atlas: the Python code appears here."
     made = CodeCard(context, lines, nothing).follow(context.choices, *CHOSEN)
     return place_below(page.widget, made.follow(page.choices, *page.choices.trait_names()))
 
@@ -44,7 +45,7 @@ def assign_code(context: AppContext, page: AssignPage) -> widgets.Box:
 # Assign: which regions the parts of a map lie in, shown on the brain.
 
 
-TITLE = "Assign"
+TITLE = "Regions of a map"
 FILE_NAME = "assignment.csv"
 _MOST_ROWS = 500
 """That are sent to the browser; the file holds them all."""
@@ -52,39 +53,46 @@ _MOST_ROWS = 500
 _WORKING = "Working ..."
 NO_ROWS = pd.DataFrame(columns=list(COLUMNS))
 
-_FIRST = {"component": "Component", "component_volume_mm3": "Size (mm³)", "region": "Region"}
-_SHARES = {"percent_of_component": "% of component", "percent_of_region": "% of region"}
-_LABELLED = {
-    **_FIRST,
-    "volume_mm3": "Shared (mm³)",
-    **_SHARES,
-    "intersection_over_union": "Overlap (IoU)",
-    "correlation": "Correlation",
-}
-_PROBABLE = {
-    **_FIRST,
-    **_SHARES,
-    "mean_probability": "Mean prob.",
-    "max_probability": "Max. prob.",
-    "correlation": "Correlation",
-}
-_BEST = {
-    "component": "No.",
-    "region": "Region",
-    "correlation": "Correlation",
-    "component_volume_mm3": "Size (mm³)",
-}
-_FORMATS = {
-    "component_volume_mm3": "{:,.0f}",
-    "volume_mm3": "{:,.0f}",
-    "percent_of_component": "{:.1f}",
-    "percent_of_region": "{:.1f}",
-    "intersection_over_union": "{:.3f}",
-    "correlation": "{:.3f}",
-    "mean_probability": "{:.3f}",
-    "max_probability": "{:.3f}",
-}
-"""The browser sorts such texts as numbers."""
+_CORRELATION = Column(
+    "correlation", "Correlation", COEFFICIENT,
+    help="Pearson's r of the region's probability and the map's values: 1 for the same",
+)  # fmt: skip
+_SIZE = Column("component_volume_mm3", "Size (mL)", VOLUME, 1 / ML, "Volume of the whole component")
+_REGION = Column("region", "Region", wraps=True)
+_COMPONENT = Column("component", "Component", COUNT)
+_SIGN = Column("sign", "Sign", help="Of the map's values in the component")
+_SHARES = (
+    Column(
+        "percent_of_component", "% of component", PERCENT,
+        help="Share of the component that lies in the region",
+    ),
+    Column(
+        "percent_of_region", "% of region", PERCENT,
+        help="Share of the region that the component covers",
+    ),
+)  # fmt: skip
+_LABELLED = (
+    _COMPONENT,
+    _SIZE,
+    _REGION,
+    Column("volume_mm3", "Shared (mL)", VOLUME, 1 / ML, "Volume of the component in the region"),
+    *_SHARES,
+    Column(
+        "intersection_over_union", "Overlap (IoU)", COEFFICIENT,
+        help="Shared volume over the volume of component and region together",
+    ),
+    _CORRELATION,
+)  # fmt: skip
+_PROBABLE = (
+    _COMPONENT,
+    _SIZE,
+    _REGION,
+    *_SHARES,
+    Column("mean_probability", "Mean prob.", PROBABILITY),
+    Column("max_probability", "Max. prob.", PROBABILITY),
+    _CORRELATION,
+)
+_BEST = (Column("component", "No.", COUNT), _REGION, _CORRELATION, _SIZE)
 _OF_SHARES = (
     "% of component, % of region: the voxels of the component that lie in the region, in percent "
     "of either."
@@ -117,8 +125,8 @@ class AssignPage:
         self.ask = AskPanel(context, self.service, self.choices)
         self.brain = MatchPanel(context)
         guard = context.banner.guard
-        self.best = Table("best", guard(self._best_clicked), rows=5)
-        self.table = Table("matches", guard(self._row_clicked), rows=10)
+        self.best = Table("Best match of each component", "best", guard(self._best_clicked), rows=5)
+        self.table = Table("Components and regions", "matches", guard(self._row_clicked), rows=10)
         self.best_caption, self.caption, self.remark = note(), note(), note()
         self.meaning = note()
         self.download = download_button("CSV", f"Save {FILE_NAME}, all rows", guard(self._save))
@@ -126,7 +134,7 @@ class AssignPage:
         self._rows = self._best_rows = NO_ROWS
         self._request: AssignmentRequest | None = None
         self._busy = ""
-        self._say_later = Debounce(0.3, guard(self._say_busy))
+        self._say_later = Debounce(PAUSE, guard(self._say_busy))
         self._worker = context.worker(self._failed)
         self.widget = self._lay_out()
         self._follow()
@@ -137,7 +145,7 @@ class AssignPage:
         inputs = [name for name in self.choices.trait_names() if name != "min_correlation"]
         self.choices.observe(update, names=inputs)
         self.choices.observe(guard(self._show_rows), names="min_correlation")
-        later = Debounce(0.25, update)
+        later = Debounce(PAUSE, update)
         names = ["cohort_a", "cohort_b", "min_patients"]
         self.context.choices.observe(lambda _: later(), names=names)
         update()
@@ -149,8 +157,8 @@ class AssignPage:
             [
                 self.ask.widget,
                 self.brain.widget,
-                card(best, self.best.widget, name="best"),
-                card(every, self.table.widget, self.meaning, self.remark, name="matches"),
+                card(best, self.best, name="best"),
+                card(every, self.table, self.meaning, self.remark, name="matches"),
             ]
         )
         page.add_class("ld-assign")
@@ -240,7 +248,7 @@ class AssignPage:
         self._best_rows = answer.best.sort_values(
             "component_volume_mm3", ascending=False, kind="stable"
         ).head(_MOST_ROWS)
-        self.best.show(best_columns(self._best_rows))
+        self.best.show(self._best_rows, _BEST)
         self.brain.show(answer)
         self._show_rows()
         if not self._is_waiting:
@@ -250,7 +258,7 @@ class AssignPage:
         if self.answer is None:
             return
         self._rows = ranked(self.answer.table, self.choices.min_correlation).head(_MOST_ROWS)
-        self.table.show(shown_columns(self._rows, self.answer))
+        self.table.show(*shown_table(self._rows, self.answer))
         self._mark()
 
     def _mark(self) -> None:
@@ -265,13 +273,13 @@ class AssignPage:
         set_text(self.caption, why)
         for text in (self.best_caption, self.meaning, self.remark):
             set_text(text, "")
-        self.best.show(best_columns(NO_ROWS))
-        self.table.show(shown_columns(NO_ROWS, None))
+        self.best.show(NO_ROWS, _BEST)
+        self.table.show(*shown_table(NO_ROWS, None))
         self.brain.clear(why)
 
     def _failed(self, error: Exception) -> None:
         self._request = None
-        self._show_nothing("Nothing to show: see the message at the top.")
+        self._show_nothing("Nothing to show: see the message.")
         self.context.banner.show(error)
 
     def _best_clicked(self, row: int) -> None:
@@ -310,8 +318,7 @@ def _describe(answer: AssignmentResult) -> str:
     number = "1 component" if len(parts) == 1 else f"{len(parts):,} components"
     unit = f" {answer.source.unit}" if answer.source.unit else ""
     above = "" if answer.source.is_binary else f", {answer.question.range_in_words}{unit}"
-    volume = sum(part.volume_mm3 for part in parts)
-    size = f"{volume:,.0f} mm³ ({volume / ML:,.1f} mL)"
+    size = f"{VOLUME.text(sum(part.volume_mm3 for part in parts) / ML)} mL"
     return f"{number}, {size}: {answer.source.summary}{above}"
 
 
@@ -345,23 +352,12 @@ def row_of(match: ComponentOverlap | None, rows: pd.DataFrame) -> int | None:
     return int(places[0]) if places.size else None
 
 
-def best_columns(rows: pd.DataFrame) -> pd.DataFrame:
-    """The best match of each component as it is shown."""
-    return _shown(rows, _BEST)
-
-
-def shown_columns(rows: pd.DataFrame, answer: AssignmentResult | None) -> pd.DataFrame:
+def shown_table(
+    rows: pd.DataFrame, answer: AssignmentResult | None
+) -> tuple[pd.DataFrame, tuple[Column, ...]]:
     """The matches as they are shown: other columns for a labelled atlas and a probabilistic one."""
     is_labelled = answer is None or not answer.is_probabilistic
-    shown = _shown(rows, _LABELLED if is_labelled else _PROBABLE)
-    if answer is not None and answer.question.signs != "positive":
-        shown.insert(1, "Sign", rows["sign"].map({1: "+", -1: "−"}).to_numpy())
-    return shown
-
-
-def _shown(rows: pd.DataFrame, words: dict[str, str]) -> pd.DataFrame:
-    shown = rows[list(words)].reset_index(drop=True)
-    for name in _FORMATS.keys() & words.keys():
-        texts = [_FORMATS[name].format(value) for value in shown[name]]
-        shown[name] = ["" if text == "nan" else text for text in texts]
-    return shown.rename(columns=words)
+    first, *others = _LABELLED if is_labelled else _PROBABLE
+    has_signs = answer is not None and answer.question.signs != "positive"
+    columns = (first, *([_SIGN] if has_signs else []), *others)
+    return rows.assign(sign=rows["sign"].map({1: "+", -1: "−"})), columns

@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import html
+from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
 
+from ...core.formats import VOLUME
 from ...core.grid import Grid
-from ...plotting.figures import OUTLINED_CLASSES, Layer
+from ...core.text import counted
+from ...plotting.figures import Layer
 from ..app_context import AppContext
-from ..canvas import MNI_2MM, BrainCanvas
-from ..controls import card, colour_bar, heading, note, set_text
-from ..outline import Outline, outlined_layer
-from ..picture import Mm
-from ..places import place_words
+from ..controls import bind, card, heading, note, set_text
+from ..outline import LesionLayers, Outline, own_scan
+from ..places import Mm, place_words
 from ..session import Readout
 from ..state import Selection
+from ..widgets.layers import AnyLayer, ScanLayer
+from ..widgets.viewer import MNI_2MM, Viewer
+from ..without_webgl import Fallback
 from .outline import OutlineLine, shown_outline
 
 _REMARKS = {
-    "n": "At most {most} patients share a voxel{end}.",
-    "mean": "Biased towards large lesions, which cover more voxels: see “Larger than chance?”.",
-    "median": "Biased towards large lesions, which cover more voxels: see “Larger than chance?”.",
+    "n": "Maximum overlap: {most} of {patients} patients{end}.",
+    "mean": "Biased towards large lesions, which cover more voxels: see “Size bias”.",
+    "median": "Biased towards large lesions, which cover more voxels: see “Size bias”.",
     "std": "SD among the patients lesioned at a voxel: {kind}.",
     "overlap": "Without a colour: fewer than {k} patients of A, and fewer than {k} of B.",
 }
 """What is to be known of each map to read it, in one line."""
-_FIXED_END = "; the colours run to {end:g}, the next multiple of 4, at every k"
+_FIXED_END = "; colour scale 0–{end:g}, the same for every k"
 _KINDS = {"population": "of the population, divided by n", "sample": "of a sample, by n − 1"}
 
 
@@ -36,14 +40,16 @@ class BrainPanel:
 
     def __init__(self, context: AppContext) -> None:
         self._context = context
-        self.canvas = BrainCanvas(
-            context, self._moved, self._painted, self._layer, OUTLINED_CLASSES
-        )
-        self.viewer = self.canvas.viewer
+        guard = context.banner.guard
+        self.viewer = Viewer(guard(self._moved))
+        self._without_webgl = Fallback(context, self.viewer, self._layer)
         self.readout = widgets.HTML()
-        self.scale, self.remark = widgets.HTML(), note()
+        self.remark = note()
         self.line = OutlineLine(context, source=".ld-here")
         self.outline: Outline | None = None
+        self._lesions = LesionLayers(context)
+        self._scan: ScanLayer | None = None
+        self._scans = context.worker()
         self._placed = False
         self._follow()
         self.widget = self._lay_out()
@@ -51,52 +57,50 @@ class BrainPanel:
 
     def _follow(self) -> None:
         choices, guard = self._context.choices, self._context.banner.guard
-        choices.observe(guard(self._outline), names=["cohort_a", "cohort_b", "patient"])
-        for name in ("cohort_a", "cohort_b", "min_patients", "map_key"):
+        bind(choices, "radiological", self.viewer, "radiological")
+        choices.observe(guard(self._outline), names=["cohort_a", "cohort_b", "patient", "kept"])
+        for name in ("cohort_a", "cohort_b", "min_patients", "map_key", "loaded_atlas"):
             choices.observe(guard(self._paint), names=name)
         choices.observe(guard(self._located), names=["mm", "loaded_atlas"])
+        self.viewer.observe(guard(self._painted), names="painted")
 
     def _lay_out(self) -> widgets.VBox:
-        title = widgets.HBox([heading("Brain"), self.line.widget, self.canvas.orientation])
+        title = widgets.HBox([heading("Brain"), self.line.widget])
         self.readout.add_class("ld-readout")
-        self.scale.add_class("ld-scale-box")
         self.remark.add_class("ld-map-remark")
-        below = (self.readout, self.scale, self.remark)
-        return card(title, *self.canvas.widgets, *below, name="brain")
+        return card(title, self.viewer, self.readout, self.remark, name="brain")
 
     def _paint(self, _change: Any = None) -> None:
         selection = self._context.choices.selection
+        self.viewer.k = selection.min_patients
+        self._show(selection)
         if not selection.cohort_a:
-            self.viewer.clear()
-            self._show_scale(selection)
+            set_text(self.remark, "")
             self._say(None)
             return
-        self.viewer.show(self._context.session.picture(selection))
         if not self._placed:
             self._placed = True
             self._context.choices.mm = self._context.session.peak(selection)
-        self._show_scale(selection)
+        set_text(self.remark, self._remark(selection))
         self._located()
-        self.canvas.redraw()
+        self._without_webgl.redraw()
 
-    def _show_scale(self, selection: Selection) -> None:
-        """What the colours stand for, and the outline; and what is to be known of the map."""
-        if not selection.cohort_a:
-            self.scale.value = ""
-            set_text(self.remark, "")
-            return
-        scale = self._context.session.scale(selection)
-        outlined = "" if self.outline is None else self.outline.patient
-        self.scale.value = colour_bar(scale, outlined)
-        set_text(self.remark, self._remark(selection, scale.maximum))
+    def _show(self, selection: Selection) -> None:
+        session = self._context.session
+        maps = [session.map_layer(selection)] if selection.cohort_a else []
+        others: tuple[AnyLayer | None, ...] = (session.atlas_layer(selection.atlas), self._scan)
+        shown = [layer for layer in others if layer is not None]
+        self.viewer.show(*maps, *self._lesions.layers, *shown)
 
-    def _remark(self, selection: Selection, maximum: float) -> str:
+    def _remark(self, selection: Selection) -> str:
         session, key = self._context.session, selection.map_key
         facts: dict[str, Any] = {"k": selection.min_patients}
         if key == "n":
             most_patients = session.most_patients(selection.cohort_a)
+            maximum = session.scale(selection).maximum
             facts |= {
                 "most": most_patients,
+                "patients": session.load(selection.cohort_a).n_patients,
                 "end": _FIXED_END.format(end=maximum) if most_patients < maximum else "",
             }
         elif key == "std":
@@ -104,13 +108,19 @@ class BrainPanel:
         return _REMARKS.get(key, "").format(**facts)
 
     def _outline(self, _change: Any = None) -> None:
-        self.outline = shown_outline(self._context)
-        self.viewer.outline(self.outline)
-        self.line.say(self.outline)
-        self._show_scale(self._context.choices.selection)
-        self.canvas.redraw()
+        outline = shown_outline(self._context)
+        self.line.say(outline)
+        patient, self.outline, self._scan = self._context.choices.patient, outline, None
+        self._show(self._context.choices.selection)
+        if outline is not None:
+            self._scans.submit(lambda: own_scan(self._context), partial(self._show_scan, patient))
 
-    def _painted(self) -> None:
+    def _show_scan(self, patient: str, scan: ScanLayer | None) -> None:
+        if scan is not None and patient == self._context.choices.patient:
+            self._scan = scan
+            self._show(self._context.choices.selection)
+
+    def _painted(self, _change: Any) -> None:
         self._context.loading.painted = True
 
     def _moved(self, mm: Mm) -> None:
@@ -118,10 +128,10 @@ class BrainPanel:
 
     def _located(self, _change: Any = None) -> None:
         choices = self._context.choices
-        if choices.mm != self.viewer.mm:
-            self.viewer.move_to(choices.mm)
+        self.viewer.move_to(choices.mm)
         if choices.cohort_a:
             self._say(self._context.session.readout(choices.selection, choices.mm))
+        self._without_webgl.redraw()
 
     def _say(self, readout: Readout | None) -> None:
         if readout is None:
@@ -129,25 +139,17 @@ class BrainPanel:
         else:
             choices = self._context.choices
             grid = self._context.session.load(choices.cohort_a).grid
-            has_atlas = bool(choices.loaded_atlas)
-            text = readout_html(readout, choices.min_patients, grid, has_atlas)
+            text = readout_html(readout, choices.min_patients, grid)
         self.readout.value = text
 
     def _layer(self) -> Layer | None:
-        selection, outline = self._context.choices.selection, self.outline
-        if not selection.cohort_a:
-            return None
-        layer = self._context.session.layer(selection)
-        if outline is None or not outline.lies_on(layer.grid):
-            return layer
-        return outlined_layer(layer, outline)
+        selection = self._context.choices.selection
+        return self._context.session.layer(selection) if selection.cohort_a else None
 
 
-def readout_html(
-    readout: Readout, min_patients: int, grid: Grid = MNI_2MM, has_atlas: bool = True
-) -> str:
+def readout_html(readout: Readout, min_patients: int, grid: Grid = MNI_2MM) -> str:
     """One line on a place: coordinates, region, patients, and their volumes in mL."""
-    region = [html.escape(readout.region) or "outside the atlas"] if has_atlas else []
+    region = [html.escape(readout.region)] if readout.region else []
     parts = [f"<b>{place_words(readout.mm, grid)}</b>", *region, _count(readout, min_patients)]
     parts += filter(None, [_volumes(readout)])
     return f'<div aria-live="polite">{" · ".join(parts)}</div>'
@@ -164,15 +166,15 @@ def _volumes(readout: Readout) -> str:
 
 def _mean(patients: int, mean: float, spread: float) -> str:
     if patients < 2:
-        return f"volume {mean:.1f} mL" if patients else ""
-    return f"mean {mean:.1f} ± {spread:.1f} mL"
+        return f"volume {VOLUME.with_unit(mean)}" if patients else ""
+    return f"mean {VOLUME.text(mean)} ± {VOLUME.with_unit(spread)}"
 
 
 def _count(readout: Readout, min_patients: int) -> str:
     n, n_b = readout.patients, readout.patients_b
-    text = f"{n} patient{'' if n == 1 else 's'}"
+    text = counted(n, "patient")
     if n_b is None:
         return f"{text} (fewer than {min_patients})" if 0 < n < min_patients else text
     few = [side for side, count in (("A", n), ("B", n_b)) if count < min_patients]
     also = f" (fewer than {min_patients} in {' and '.join(few)})" if few and n + n_b else ""
-    return f"A {text}, B {n_b}{also}"
+    return f"A {text}, B {n_b:,}{also}"

@@ -8,24 +8,24 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ...atlas.atlas import OUTSIDE
+from ...atlas.places import name_place
+from ...core.formats import VOLUME
 from ...plotting.figures import ML, figure_bytes
 from ...stats.size_bias import VolumePermutations
 from ..app_context import AppContext
 from ..code import Code
 from ..compare_figure import Panel, draw_panels
 from ..controls import card, heading, labelled, note, set_text
-from ..map_slices import MapLayer, MapSlices
 from ..page_inputs import number_field
 from ..persisted_inputs import control
-from ..picture import Mm
-from ..places import place_words
+from ..places import Mm, place_words
+from ..save_field import saved_bytes
 from ..size_bias_service import (
     Contrasts,
     SizeBiasRequest,
     SizeBiasService,
-    p_layer,
 )
+from ..widgets.layers import ValueLayer
 from .chance_clusters import ClustersPanel
 from .chance_words import (
     ABOVE_MEAN,
@@ -64,10 +64,10 @@ def chance_code(context: AppContext, page: SizeBiasPage) -> widgets.Box:
 # Larger than chance?: mean volumes against the cohort's, and against shuffled volumes.
 
 
-TITLE = "Larger than chance?"
+TITLE = "Size bias"
 
-_EMPTY = "Choose folder {side} on the page Topography to see where its lesions are large."
-_ASK = "Press “Shuffle volumes” to test it. 1,000 permutations take some seconds."
+_EMPTY = "Choose folder {side} on the page Maps to see where its lesions are large."
+_ASK = "Press “Run permutation test” to test it. 1,000 permutations take some seconds."
 _SIDES = (("larger means", "larger"), ("smaller means", "smaller"), ("either", "two-sided"))
 
 
@@ -92,18 +92,17 @@ class SizeBiasPage:
         self.service = SizeBiasService(context.session)
         self.contrasts: Contrasts | None = None
         self.permuted: VolumePermutations | None = None
-        self._p: MapLayer | None = None
+        self._p: ValueLayer | None = None
         self._running: SizeBiasRequest | None = None
         self._stop = threading.Event()
         self._maker, self._drawer = context.worker(), context.worker()
         self._shuffler = context.worker(self._failed)
         self._make_fields()
-        clicked = context.banner.guard(self._clicked)
-        names = ("above mean", "above weighted mean", "corrected p")
-        views = [MapSlices(name, clicked) for name in names]
-        self.above = MapCard("Above the typical patient?", "chance-mean", views[0])
-        self.weighted = MapCard("Beyond what size explains?", "chance-weighted", views[1])
-        self.p = MapCard("Corrected p (family-wise)", "chance-p", views[2])
+        self.above = MapCard(context, "Above the typical patient?", "chance-mean")
+        self.weighted = MapCard(context, "Beyond what size explains?", "chance-weighted")
+        self.p = MapCard(context, "Corrected p (family-wise)", "chance-p")
+        for map_card in (self.above, self.weighted):
+            map_card.viewer.follow(self.controls.slider)
         saves = context.banner.guard(self._save_file), context.banner.guard(self._save_figure)
         self.place = PlacePanel("chance-place", "File", *saves)
         self.clusters = ClustersPanel(context, self.service)
@@ -117,8 +116,8 @@ class SizeBiasPage:
         self.side = widgets.Dropdown(options=_SIDES)
         self.permutations = widgets.BoundedIntText(**number_field("chance", "permutations"))
         self.seed = widgets.BoundedIntText(**number_field("chance", "seed"))
-        self.run = plain_button("Shuffle volumes", "Test the means by permutations")
-        self.cancel = plain_button("Cancel", "Stop shuffling")
+        self.run = plain_button("Run permutation test", "Test the means by permutations")
+        self.cancel = plain_button("Cancel", "Stop the test")
         self.bar = widgets.IntProgress(min=0, max=1)
         self.whose, self.state, self.sentence = note(), note(), note()
         self.statement = widgets.HTML(statement_html())
@@ -133,7 +132,9 @@ class SizeBiasPage:
 
     def _lay_out(self) -> widgets.Box:
         self.statement.add_class("ld-chance-statement")
-        head = widgets.HBox([heading("Are lesions at a place larger than chance?"), self.whose])
+        head = widgets.HBox(
+            [heading("Are lesions here larger than expected by chance?"), self.whose]
+        )
         ask = card(head, self.controls.empty, self._lay_out_fields(), name="chance-ask")
         title = "What a small p says, and what not"
         says = card(title, self.statement, self.sentence, name="chance-says")
@@ -146,7 +147,7 @@ class SizeBiasPage:
 
     def _lay_out_fields(self) -> widgets.Box:
         """What is looked at, and how it is tested."""
-        view = [labelled("Cohort", self.cohort), *self.controls.fields]
+        view = [labelled("Cohort", self.cohort), self.controls.field]
         self._progress = widgets.HBox([self.bar, self.cancel])
         test = [
             labelled("Test for", self.side),
@@ -190,25 +191,28 @@ class SizeBiasPage:
             return  # something else was chosen meanwhile
         self.contrasts = contrasts
         means = contrasts.means
-        words = {"mean": means.cohort_mean / ML, "weighted": means.weighted_mean / ML}
-        words["patients"] = means.n_patients
+        words: dict[str, Any] = {
+            "mean": VOLUME.with_unit(means.cohort_mean / ML),
+            "weighted": VOLUME.with_unit(means.weighted_mean / ML),
+            "patients": means.n_patients,
+        }
         set_text(self.whose, f"{self.cohort.value.upper()}: {contrasts.whose}")
         set_text(self.p.caption, contrasts.whose)
-        self.above.ask(ABOVE_MEAN.format(**words), contrasts.above_mean.shade.bar)
-        self.weighted.ask(ABOVE_WEIGHTED.format(**words), contrasts.above_weighted_mean.shade.bar)
+        self.above.show(contrasts.above_mean, ABOVE_MEAN.format(**words))
+        self.weighted.show(contrasts.above_weighted_mean, ABOVE_WEIGHTED.format(**words))
         self._take(request, contrasts)
 
     def _take(self, request: SizeBiasRequest, contrasts: Contrasts) -> None:
         """Show the test where it was made for these choices, and otherwise how to make it."""
         self.permuted = permutations = self.service.known(request)
-        self._p = p_layer(permutations) if permutations else None
+        self._p = self.service.p_layer(request)
         question = question_words(request.permutations, request.side)
         outcome = f" {outcome_words(permutations)}" if permutations else ""
-        self.p.ask(question + outcome, self._p.shade.bar if self._p else "")
+        self.p.show(self._p, question + outcome)
         made = f"{contrasts.name}: {permutations.sentence}" if permutations else ""
         set_text(self.sentence, "; ".join([made, *permutations.notes]) if permutations else "")
         self.clusters.ask((request, permutations, contrasts.whose) if permutations else None)
-        self.place.offer(self.service.file_names(request))
+        self.place.files.offer(self.service.file_names(request))
         self._show_running()
         self._draw()
 
@@ -260,32 +264,24 @@ class SizeBiasPage:
         if contrasts is None:
             return
         choices = self.context.choices
-        mm, radiological = choices.mm, bool(choices.radiological)
-        voxel = contrasts.above_mean.voxel(mm)
+        mm = choices.mm
         for map_card, layer, whose in (
             (self.above, contrasts.above_mean, "cohort's"),
             (self.weighted, contrasts.above_weighted_mean, "size-weighted"),
         ):
-            map_card.view.show(layer, voxel, radiological, *mean_words(layer, whose, mm))
+            map_card.place(mm, *mean_words(layer, whose, mm, contrasts.means.min_patients))
         if self.permuted is not None and self._p is not None:
-            words = p_words(self.permuted, self._p, mm)
-            self.p.view.show(self._p, voxel, radiological, *words)
+            self.p.place(mm, *p_words(self.permuted, self._p, mm))
         else:
-            self.p.view.clear(_ASK)
+            self.p.place(mm, _ASK)
         atlas = self.context.session.atlas(choices.loaded_atlas)
-        region = atlas.region_at(mm) if atlas is not None else OUTSIDE
-        place = place_words(mm, contrasts.means.grid)
-        where = place if region == OUTSIDE else f"{place} · {region}"
-        self.place.show(where, place_html(contrasts, self.permuted, mm))
-
-    def _clicked(self, pane: int, x: float, y: float) -> None:
-        if self.contrasts is not None:
-            self.controls.click(self.contrasts.above_mean, pane, x, y)
+        words = [place_words(mm, contrasts.means.grid), name_place(atlas, mm).words]
+        self.place.show(" · ".join(filter(None, words)), place_html(contrasts, self.permuted, mm))
 
     def _save_file(self, name: str) -> None:
         request = self._request_now()
         if request is not None and name:
-            job = partial(self.service.file_bytes, request, name)
+            job = partial(saved_bytes, name, partial(self.service.file_bytes, request))
             self._drawer.submit(job, partial(self.context.saver.save, name))
 
     def _panels(self) -> list[Panel]:
@@ -293,9 +289,10 @@ class SizeBiasPage:
         contrasts = self.contrasts
         if contrasts is None:
             return []
+        k = contrasts.means.min_patients
         panels = [
-            ("Above the cohort's mean", contrasts.above_mean),
-            ("Above the size-weighted mean", contrasts.above_weighted_mean),
+            ("Above the cohort's mean", contrasts.above_mean.at_least(k)),
+            ("Above the size-weighted mean", contrasts.above_weighted_mean.at_least(k)),
         ]
         if self.permuted is None or self._p is None:
             return panels

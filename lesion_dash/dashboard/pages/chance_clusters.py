@@ -8,25 +8,27 @@ import ipywidgets as widgets
 import pandas as pd
 
 from ...core.defaults import SIGNIFICANCE_LEVEL
+from ...core.formats import COORDINATE, COUNT, VOLUME, P
 from ...core.tables import csv_bytes
+from ...core.text import counted
 from ...plotting.figures import ML
 from ...stats.size_bias import FILE_NAME, SizeClusters, VolumePermutations
 from ..app_context import AppContext
 from ..controls import card, download_button, heading, note, set_text
 from ..size_bias_service import SizeBiasRequest, SizeBiasService
-from ..tables import Table
+from ..widgets.table import Column, Table
 
-_ASK = "Press “Shuffle volumes” to list the places that the test finds."
+_ASK = "Press “Run permutation test” to list the significant clusters."
 _ABOUT = (
     "A cluster is of voxels with a corrected p (family-wise) ≤ {level:g} that share a face, an "
     "edge or a corner; the most extreme peak first. Corrected p, patients and the mean of their "
     "lesion volumes are those of the peak's voxel; the size of a cluster is not tested. Click a "
     "row to go to its peak."
 )
-_NO_ATLAS = "Choose an atlas on the page Topography to name the regions."
+_NO_ATLAS = "Choose an atlas on the page Maps to name the regions."
 _NONE = (
     "None found: no voxel has a corrected p (family-wise) ≤ {level:g}. The smallest of the "
-    "{tested:,} voxels tested is {smallest:.3g}."
+    "{tested:,} voxels tested is {smallest}."
 )
 
 
@@ -44,12 +46,12 @@ class ClustersPanel:
         self._request: tuple[SizeBiasRequest, VolumePermutations, str] | None = None
         self.clusters: SizeClusters | None = None
         guard = context.banner.guard
-        self.table = Table("clusters", guard(self._go_to))
+        self.table = Table("What the test found", "clusters", guard(self._go_to))
         self.caption, self.about = note(), note()
         self.download = download_button("CSV", f"Save {FILE_NAME}", guard(self._save))
         self._finder = context.worker()
-        head = widgets.HBox([heading("What the test found"), self.caption, self.download])
-        self.widget = card(head, self.about, self.table.widget, name="chance-clusters")
+        head = widgets.HBox([heading("Significant clusters"), self.caption, self.download])
+        self.widget = card(head, self.about, self.table, name="chance-clusters")
         context.choices.observe(guard(lambda _: self._find()), names="loaded_atlas")
         self.ask(None)
 
@@ -79,7 +81,7 @@ class ClustersPanel:
         """Say why there is no table."""
         set_text(self.caption, "")
         set_text(self.about, words)
-        self.table.widget.add_class("ld-hidden")
+        self.table.add_class("ld-hidden")
 
     def _show(
         self,
@@ -93,7 +95,7 @@ class ClustersPanel:
         permutations = request[1]
         self.download.disabled = not len(clusters)
         if not len(clusters):
-            smallest = float(permutations.corrected_p.min())
+            smallest = P.text(float(permutations.corrected_p.min()))
             self._say(
                 _NONE.format(
                     level=SIGNIFICANCE_LEVEL, tested=permutations.tested, smallest=smallest
@@ -101,12 +103,11 @@ class ClustersPanel:
             )
             set_text(self.caption, request[2])
             return
-        number = "1 cluster" if len(clusters) == 1 else f"{len(clusters):,} clusters"
-        set_text(self.caption, f"{number} of {request[2]}")
+        set_text(self.caption, f"{counted(len(clusters), 'cluster')} of {request[2]}")
         about = _ABOUT.format(level=SIGNIFICANCE_LEVEL)
         set_text(self.about, about if atlas else f"{about} {_NO_ATLAS}")
-        self.table.widget.remove_class("ld-hidden")
-        self.table.show(shown_columns(clusters, bool(atlas)))
+        self.table.remove_class("ld-hidden")
+        self.table.show(*shown_table(clusters, bool(atlas)))
 
     def _go_to(self, position: int) -> None:
         if self.clusters is not None:
@@ -117,20 +118,29 @@ class ClustersPanel:
             self._context.saver.save(FILE_NAME, csv_bytes(self.clusters.table))
 
 
-def shown_columns(clusters: SizeClusters, has_regions: bool) -> pd.DataFrame:
-    """The table as it is shown: volumes in mL, and the side where both were tested."""
-    rows = clusters.rows
-    columns: dict[str, list[object]] = {}
-    columns["Cluster"] = [row.cluster for row in rows]
-    if has_regions:
-        columns["Region at the peak"] = [row.region for row in rows]
-    for axis in "xyz":
-        columns[f"{axis} (mm)"] = [round(getattr(row, f"{axis}_mm"), 1) for row in rows]
-    columns["Corrected p (family-wise)"] = [round(row.corrected_p, 4) for row in rows]
-    if clusters.test.side == "two-sided":
-        columns["Lesions"] = ["larger" if row.statistic > 0 else "smaller" for row in rows]
-    columns["Mean lesion volume (mL)"] = [round(row.mean_volume_mm3 / ML, 1) for row in rows]
-    columns[f"Patients (of {clusters.test.n_patients})"] = [row.patients for row in rows]
-    columns["Cluster (voxels)"] = [row.voxels for row in rows]
-    columns["Cluster (mL)"] = [round(row.volume_mm3 / ML, 3) for row in rows]
-    return pd.DataFrame(columns)
+def shown_table(
+    clusters: SizeClusters, has_regions: bool
+) -> tuple[pd.DataFrame, tuple[Column, ...]]:
+    """The table as it is shown: the side where both were tested, regions where an atlas is."""
+    table = clusters.table
+    sides = ["larger" if statistic > 0 else "smaller" for statistic in table["statistic"]]
+    region = [Column("region", "Region at the peak", wraps=True)] if has_regions else []
+    lesions = [Column("lesions", "Lesions")] if clusters.test.side == "two-sided" else []
+    columns = (
+        Column("cluster", "Cluster", COUNT),
+        *region,
+        *(Column(f"{axis}_mm", f"{axis} (mm)", COORDINATE) for axis in "xyz"),
+        Column("corrected_p", "Corrected p (family-wise)", P, help="Of the peak's voxel"),
+        *lesions,
+        Column(
+            "mean_volume_mm3", "Mean lesion volume (mL)", VOLUME, 1 / ML,
+            "Mean total lesion volume of the patients lesioned at the peak",
+        ),
+        Column(
+            "patients", f"Patients (of {clusters.test.n_patients:,})", COUNT,
+            help="Patients lesioned at the peak",
+        ),
+        Column("voxels", "Cluster (voxels)", COUNT),
+        Column("volume_mm3", "Cluster (mL)", VOLUME, 1 / ML),
+    )  # fmt: skip
+    return table.assign(lesions=sides), columns

@@ -6,20 +6,21 @@ import html
 import math
 
 from ...core.defaults import SIGNIFICANCE_LEVEL
+from ...core.formats import PERCENT, VOLUME, VOLUME_DIFFERENCE, P
 from ...plotting.figures import ML
 from ...stats.size_bias import STATEMENT, VolumePermutations
-from ..map_slices import MapLayer
-from ..picture import Mm
+from ..places import Mm
 from ..size_bias_service import Contrasts
-from .compare_place import NOTHING, signed
+from ..widgets.layers import ValueLayer
+from .compare_place import NOTHING
 
 ABOVE_MEAN = (
-    "Where is the mean volume above {mean:.0f} mL, the mean of all {patients} patients? Nearly "
+    "Where is the mean volume above {mean}, the mean of all {patients:,} patients? Nearly "
     "everywhere, and that is no finding: a large lesion covers more voxels."
 )
 ABOVE_WEIGHTED = (
-    "Where is it above {weighted:.0f} mL, which size alone would give if lesions lay anywhere? The "
-    "contrast to look at for where; an effect without a test."
+    "Where is it above {weighted}, which size alone would give if lesions lay anywhere? "
+    "Effect size, not tested."
 )
 SHUFFLED = "Where are means {answer} than with volumes shuffled {permutations:,} times?"
 ANSWERS = {
@@ -58,7 +59,7 @@ def outcome_words(permutations: VolumePermutations) -> str:
     'Corrected p (family-wise) ≤ 0.05 in 6,198 of 13,264 voxels tested (46.7 %).'
     """
     count, tested = permutations.significant(SIGNIFICANCE_LEVEL), permutations.tested
-    share = f"{100 * count / tested:.1f} %"
+    share = PERCENT.with_unit(100 * count / tested)
     tested_voxels = f"{count:,} of {tested:,} voxels tested ({share})"
     return f"Corrected p (family-wise) ≤ {SIGNIFICANCE_LEVEL:g} in {tested_voxels}."
 
@@ -80,23 +81,24 @@ def foot_words(contrasts: Contrasts, permutations: VolumePermutations | None) ->
     means = contrasts.means
     of = (
         f"{contrasts.whose}: mean total lesion volume where at least {means.min_patients} are "
-        f"lesioned, above {means.cohort_mean / ML:.1f} mL (the cohort's mean) and above "
-        f"{means.weighted_mean / ML:.1f} mL (the size-weighted mean)."
+        f"lesioned, above {VOLUME.with_unit(means.cohort_mean / ML)} (the cohort's mean) "
+        f"and above {VOLUME.with_unit(means.weighted_mean / ML)} (the size-weighted mean)."
     )
     if permutations is None:
         return of
     return f"{of} Corrected p (family-wise): {permutations.sentence}."
 
 
-def mean_words(layer: MapLayer, whose: str, mm: Mm) -> tuple[str, str]:
+def mean_words(layer: ValueLayer, whose: str, mm: Mm, min_patients: int) -> tuple[str, str]:
     """A contrast with one of the means at the crosshair."""
-    value = layer.value_at(layer.voxel(mm))
+    value = layer.value_at(mm, min_patients)
     if math.isnan(value):
         return NOTHING, "too few patients are lesioned here"
-    return f"{signed(value)} mL", f"{'above' if value > 0 else 'below'} the {whose} mean"
+    side = "above" if value > 0 else "below"
+    return VOLUME_DIFFERENCE.with_unit(value), f"{side} the {whose} mean"
 
 
-def p_words(permutations: VolumePermutations, layer: MapLayer, mm: Mm) -> tuple[str, str]:
+def p_words(permutations: VolumePermutations, layer: ValueLayer, mm: Mm) -> tuple[str, str]:
     """The corrected p at the crosshair, and the other one beside it."""
     at = _row(permutations, layer, mm)
     if at is None:
@@ -118,24 +120,28 @@ def p_value(p: float) -> str:
     >>> [p_value(p) for p in (0.000999, 0.0479, 0.5, 1.0)]
     ['p = 0.0010', 'p = 0.048', 'p = 0.50', 'p = 1.00']
     """
-    digits = 2 if p >= 0.1 else 3 if p >= 0.01 else 4
-    return f"p = {p:.{digits}f}"
+    text = P.text(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
 def place_html(contrasts: Contrasts, permutations: VolumePermutations | None, mm: Mm) -> str:
     """What is known of a place, as a table."""
     layer, means = contrasts.above_mean, contrasts.means
-    voxel = layer.voxel(mm)
-    above = layer.value_at(voxel)
+    above = layer.value_at(mm, means.min_patients)
     if math.isnan(above):
         few = f"Fewer than {means.min_patients} patients are lesioned here: nothing is compared."
         return f"<p>{few}</p>"
     rows = [
-        ("Mean lesion volume here", f"{above + means.cohort_mean / ML:.1f} mL"),
-        (f"above the cohort's mean ({means.cohort_mean / ML:.1f} mL)", f"{signed(above)} mL"),
+        ("Mean lesion volume here", VOLUME.with_unit(above + means.cohort_mean / ML)),
         (
-            f"above the size-weighted mean ({means.weighted_mean / ML:.1f} mL)",
-            f"{signed(contrasts.above_weighted_mean.value_at(voxel))} mL",
+            f"above the cohort's mean ({VOLUME.with_unit(means.cohort_mean / ML)})",
+            VOLUME_DIFFERENCE.with_unit(above),
+        ),
+        (
+            f"above the size-weighted mean ({VOLUME.with_unit(means.weighted_mean / ML)})",
+            VOLUME_DIFFERENCE.with_unit(
+                contrasts.above_weighted_mean.value_at(mm, means.min_patients)
+            ),
         ),
     ]
     if permutations is not None:
@@ -147,12 +153,12 @@ def place_html(contrasts: Contrasts, permutations: VolumePermutations | None, mm
     return f'<table aria-live="polite"><tbody>{cells}</tbody></table>'
 
 
-def _tested(permutations: VolumePermutations, layer: MapLayer, mm: Mm) -> list[tuple[str, str]]:
+def _tested(permutations: VolumePermutations, layer: ValueLayer, mm: Mm) -> list[tuple[str, str]]:
     at = _row(permutations, layer, mm)
     if at is None:
         return [("Corrected p (family-wise)", "not tested: all patients are lesioned here")]
     return [
-        ("Patients lesioned here", f"{permutations.n[at]} of {permutations.n_patients}"),
+        ("Patients lesioned here", f"{permutations.n[at]:,} of {permutations.n_patients:,}"),
         (
             f"Corrected p (family-wise, {permutations.tested:,} voxels)",
             p_value(permutations.corrected_p[at]),
@@ -161,6 +167,7 @@ def _tested(permutations: VolumePermutations, layer: MapLayer, mm: Mm) -> list[t
     ]
 
 
-def _row(permutations: VolumePermutations, layer: MapLayer, mm: Mm) -> int | None:
+def _row(permutations: VolumePermutations, layer: ValueLayer, mm: Mm) -> int | None:
     """The row of the voxel that holds a place, None where it was not tested."""
-    return permutations.row_of(layer.grid.linear_index(layer.voxel(mm)))
+    voxel = layer.grid.nearest_voxel(mm)
+    return None if voxel is None else permutations.row_of(layer.grid.linear_index(voxel))

@@ -8,18 +8,23 @@ from typing import Any
 import ipywidgets as widgets
 
 from ...cohort.same_patients import common_patients
+from ...core.text import counted
 from ...regions.counts import FILE_NAME as REGIONS_FILE
 from ...stats.coverage import threshold_coverage
 from ...stats.overlap import FILE_NAME as OVERLAP_FILE
 from ...stats.topography import FILE_NAMES
 from ..app_context import AppContext
-from ..controls import bind, card, download_button, labelled, note, set_text
+from ..controls import NameList, bind, card, labelled, note, set_text
 from ..data_root import results_folder
+from ..save_field import SaveField
 from ..session import PATIENTS_FILE
 from ..state import MAPS
-from ..tasks import Debounce
+from ..tasks import FRAME, Debounce
+from .atlas_names import AtlasNames
 from .file_choice import FileChoicePanel
 from .filters import FilterPanel
+from .loading import LoadingLine
+from .own_files import OwnMasks, reasons_html
 from .split import Split
 
 FILES_IN_WORDS = {
@@ -38,13 +43,18 @@ class ChoicesPanel:
 
     def __init__(self, context: AppContext) -> None:
         self._context = context
-        self.folder_a = widgets.Dropdown()
-        self.folder_b = widgets.Dropdown()
+        self.folder_a = NameList()
+        self.folder_b = NameList()
         self.min_patients = widgets.IntSlider(min=1, max=5, value=1, continuous_update=True)
-        self.atlas = widgets.Dropdown()
+        self.atlas = NameList()
         self.map_key = widgets.RadioButtons()
-        self.file = widgets.Dropdown()
+        guard = context.banner.guard
+        self.files = SaveField(guard(context.save))
+        self.file, self.download = self.files.file, self.files.download
         self.reading = LoadingLine(context)
+        self.own = OwnMasks(context)
+        self.withheld = widgets.HTML()
+        self.withheld.add_class("ld-note")
         split = Split(context)
         self.files_a, self.files_b = (FileChoicePanel(context, side) for side in "ab")
         self.filter_a, self.filter_b = (FilterPanel(context, side, split) for side in "ab")
@@ -54,8 +64,13 @@ class ChoicesPanel:
         self.file_name.add_class("ld-file-name")
         self._offer_folders()
         self._bind()
+        context.session.root.observe(context.banner.guard(self._offer_folders))
         # Once the map is on its way: every voxel is counted for it.
-        self._cover = Debounce(0, context.banner.guard(self._show_coverage))
+        self._cover = Debounce(FRAME, context.banner.guard(self._show_coverage))
+        for part in (self.filter_a, self.filter_b, self.files_a, self.files_b):
+            part.widget.add_class("ld-of-cohort")
+        for line in (self.bound, self.coverage, self.overlap_hint):
+            line.add_class("ld-of-cohort")
         self.widget = self._lay_out()
         for name in ("cohort_a", "cohort_b", "loaded_atlas", "most_patients", "lowered_from"):
             context.choices.observe(context.banner.guard(self._update), names=name)
@@ -71,11 +86,14 @@ class ChoicesPanel:
     def _offer_folders(self) -> None:
         root = self._context.session.root
         folders = [
-            (f"{root.words_of(name)}  ({n} images)", name) for name, n in root.cohorts.items()
+            (f"{root.words_of(name)}  ({counted(n, 'image')})", name)
+            for name, n in root.cohorts.items()
         ]
-        self.folder_a.options = [("Choose a folder", ""), *folders]
-        self.folder_b.options = [("None", ""), *folders]
-        self.atlas.options = [("None", ""), *root.atlas_options]
+        self.folder_a.offer([("Choose a folder", ""), *folders])
+        self.folder_b.offer([("None", ""), *folders])
+        self.atlas.offer([("None", ""), *root.atlas_options])
+        reasons = {root.words_of(name): reason for name, reason in root.withheld.items()}
+        self.withheld.value = reasons_html(reasons, "folder", "not offered")
         self._offer_maps()
 
     def _bind(self) -> None:
@@ -84,18 +102,18 @@ class ChoicesPanel:
 
     def _lay_out(self) -> widgets.VBox:
         return card(
-            "Choices",
-            labelled("Folder A", self.folder_a),
+            "Settings",
+            labelled("Folder A", self.folder_a, self.withheld, self.own.widget),
             self.files_a.widget,
             self.filter_a.widget,
             labelled("Folder B (optional)", self.folder_b),
             self.files_b.widget,
             self.filter_b.widget,
             self.reading.widget,
-            labelled("Minimum patients at a voxel", self.min_patients, self.bound, self.coverage),
+            labelled("Minimum lesion overlap (k)", self.min_patients, self.bound, self.coverage),
             labelled("Map", self.map_key, self.overlap_hint),
-            labelled("Atlas", self.atlas),
-            labelled("Save", self.file, self.file_name, self._download(), *self._export()),
+            labelled("Atlas", self.atlas, AtlasNames(self._context).widget),
+            labelled("Save", self.file, self.file_name, self._buttons(), *self._export()),
             name="choices",
         )
 
@@ -120,10 +138,10 @@ class ChoicesPanel:
     def _show_exported(self, place: Path) -> None:
         set_text(self.exported, f"All files are in the results folder, in {place.name}.")
 
-    def _download(self) -> widgets.Button:
-        save = self._context.banner.guard(lambda: self._context.save(self.file.value))
-        self.download = download_button("Download", "Save the file named above", save)
-        return self.download
+    def _buttons(self) -> widgets.HBox:
+        row = widgets.HBox([self.download, self.files.plain])
+        row.add_class("ld-save-row")
+        return row
 
     def _offer_maps(self) -> None:
         keys = [key for key in MAPS if key != "overlap" or self._context.choices.cohort_b]
@@ -146,12 +164,17 @@ class ChoicesPanel:
         self._cover()
 
     def _bound(self) -> str:
-        """How many patients there can be at a voxel."""
-        choices = self._context.choices
-        of_b = self._context.session.cohort(choices.cohort_b)
-        share = f", {of_b.max_overlap} of B at one voxel" if of_b else " share a voxel"
-        lowered = f": lowered from {choices.lowered_from}" if choices.lowered_from else ""
-        return f"At most {choices.most_patients} of A{share}{lowered}."
+        """How many patients there are at most at one voxel."""
+        session, choices = self._context.session, self._context.choices
+        of_b = session.cohort(choices.cohort_b)
+        sides = {" of A" if of_b else "": session.load(choices.cohort_a)}
+        sides |= {" of B": of_b} if of_b else {}
+        bounds = [
+            f"{cohort.max_overlap:,} of {cohort.n_patients:,} patients{side}"
+            for side, cohort in sides.items()
+        ]
+        lowered = f"; lowered from {choices.lowered_from:,}" if choices.lowered_from else ""
+        return f"Maximum overlap: {', '.join(bounds)}{lowered}"
 
     def _offer_files(self) -> None:
         """What can be saved: the map that is shown first, and chosen unless the user chose."""
@@ -160,11 +183,9 @@ class ChoicesPanel:
         shown = (FILE_NAMES | {"overlap": OVERLAP_FILE})[choices.map_key]
         ordered = sorted(names, key=lambda name: name != shown)
         options = tuple((FILES_IN_WORDS[name], name) for name in ordered)
-        if options != self.file.options:
-            file = self.file.value if self.file.index else None  # not the map shown before
-            self.file.options = options
-            self.file.value = file if file in names else next(iter(ordered), None)
-        self.file.disabled = self.download.disabled = self.save_all.disabled = not names
+        # The map that was shown before is not chosen once another one is.
+        self.files.offer(options, self.file.value if self.file.index else "")
+        self.save_all.disabled = not names
 
     def _show_coverage(self) -> None:
         """What the slider leaves of the brain."""
@@ -174,12 +195,12 @@ class ChoicesPanel:
         set_text(self.coverage, f"A alone, {left}" if choices.cohort_b else left)
 
     def _name_file(self, _change: Any = None) -> None:
-        set_text(self.file_name, self.file.value or "")
+        set_text(self.file_name, self.files.name)
 
     def _hint(self) -> str:
         choices = self._context.choices
         if not choices.cohort_b:
-            return "Choose folder B for the overlap."
+            return "The overlap needs folder B."
         if choices.cohort_a == choices.cohort_b:
             return "A and B are the same folder: the overlap is all of it."
         a, b = map(self._context.session.cohort, (choices.cohort_a, choices.cohort_b))
@@ -195,41 +216,7 @@ class ChoicesPanel:
             part = self._context.session.cohort(name)
             if folder is not None and part is not None:
                 skipped = len(folder.patients) - folder.n_patients
-                also = (
-                    f", {skipped} {'file' if skipped == 1 else 'files'} skipped" if skipped else ""
-                )
-                whole = "" if part is folder else f" of {folder.n_patients}"
-                parts.append(f"{side}: {part.n_patients}{whole} patients{also}.")
+                also = f", {counted(skipped, 'file')} skipped" if skipped else ""
+                whole = "" if part is folder else f"{part.n_patients:,} of "
+                parts.append(f"{side}: {whole}{counted(folder.n_patients, 'patient')}{also}.")
         return " ".join(parts) or "Folder A holds the masks of the patients."
-
-
-class LoadingLine:
-    """Progress and a cancel button while reading, what was read otherwise, in one fixed space."""
-
-    def __init__(self, context: AppContext) -> None:
-        self._loading = context.loading
-        self.bar = widgets.IntProgress(min=0, max=1)
-        self.text = note()
-        self._summary = ""
-        self.cancel = widgets.Button(description="Cancel", tooltip="Stop reading")
-        self.cancel.add_class("ld-button")
-        self.cancel.on_click(lambda _: context.cancel())
-        self.row = widgets.HBox([self.bar, self.cancel])
-        self.widget = widgets.VBox([self.text, self.row])
-        self.widget.add_class("ld-loading")
-        self._loading.observe(context.banner.guard(self._update))
-        self._update()
-
-    def set_summary(self, text: str) -> None:
-        """What to say while nothing is being read."""
-        self._summary = text
-        self._update()
-
-    def _update(self, _change: Any = None) -> None:
-        loading = self._loading
-        self.bar.max = max(loading.total, 1)
-        self.bar.value = min(loading.done, self.bar.max)
-        of = f": {loading.done} of {loading.total}" if loading.total else " ..."
-        reading = "; ".join(filter(None, [f"Reading {loading.folder}{of}", loading.notice]))
-        set_text(self.text, reading if loading.running else self._summary)
-        (self.row.remove_class if loading.running else self.row.add_class)("ld-hidden")

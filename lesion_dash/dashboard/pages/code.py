@@ -1,4 +1,4 @@
-"""The card “Show me the code” of the pages that show what the choices give."""
+"""The card “Show code” of the pages that show what the choices give."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from traitlets import HasTraits
 from ..app_context import AppContext
 from ..code import Code
 from ..controls import card, download_button, heading, note
-from ..tasks import Debounce
+from ..tasks import PAUSE, Debounce
 from .roi_code import CopyButton
 
 if TYPE_CHECKING:
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
 
 SCRIPT_NAME = "lesion_dash_script.py"
-_QUIET = 0.2  # seconds, so that nothing waits for it while a slider moves
-_ABOUT = "It gives the same numbers and files. Run it in the folder that holds {}."
-_NOTHING = "# Choose a folder: the Python that does the same stands here."
+_ABOUT = "Gives the same numbers and files. Run it in the folder that contains {}."
+_NOTHING = "# Choose a folder: the Python code appears here."
 CHOSEN = ("cohort_a", "cohort_b", "min_patients", "loaded_atlas")
 
 
@@ -46,11 +45,11 @@ class CodeCard:
         self._script = ""
         save = context.banner.guard(lambda: context.saver.save(SCRIPT_NAME, self._script.encode()))
         self.script = download_button("Script", f"Save {SCRIPT_NAME}", save)
-        self._later = Debounce(_QUIET, context.banner.guard(self.update))
+        self._later = Debounce(PAUSE, context.banner.guard(self.update))
         for code in (self.python, self.commands):
             code.add_class("ld-code")
         about = _ABOUT.format(context.session.root.path.name)
-        head = widgets.HBox([heading("Show me the code"), note(about), self.copy, self.script])
+        head = widgets.HBox([heading("Show code"), note(about), self.copy, self.script])
         below = widgets.HBox([note("The same in a terminal"), self.copy_commands])
         below.add_class("ld-card-head")
         self._terminal = widgets.VBox([below, self.commands])

@@ -13,12 +13,11 @@ from ..code import Code
 from ..compare_figure import draw_panels
 from ..comparison_service import FREQUENCY, MAPS, MEAN, SD, ComparisonService, Pair, PairRequest
 from ..controls import card, labelled, note, set_text
-from ..map_slices import MapSlices
 from ..persisted_inputs import control
-from ..picture import Mm
-from ..places import place_words
+from ..places import Mm, place_words
+from ..save_field import saved_bytes
 from .code import CHOSEN, CodeCard, place_below
-from .compare_place import FILES_IN_WORDS, corner_words, difference_words, place_html
+from .compare_place import FILES_IN_WORDS, difference_words, place_html, side_words
 from .compare_regions import RegionsOfTwo
 from .coverage import CoveragePanel
 from .map_card import MapCard, plain_button
@@ -36,7 +35,7 @@ def compare_code(context: AppContext, page: ComparePage) -> widgets.Box:
         is_pair = chosen.cohort_a and chosen.cohort_b
         return code.compare(pair if is_pair else None, chosen.loaded_atlas)
 
-    nothing = "# Choose folders A and B: the Python that does the same stands here."
+    nothing = "# Choose folders A and B: the Python code appears here."
     return place_below(
         page.widget, CodeCard(context, lines, nothing).follow(context.choices, *CHOSEN)
     )
@@ -47,8 +46,8 @@ def compare_code(context: AppContext, page: ComparePage) -> widgets.Box:
 
 TITLE = "Compare"
 
-NO_A = "Choose folder A on the page Topography, then folder B, to compare them here."
-NO_B = "Choose folder B, or split A, on the page Topography, to compare them here."
+NO_A = "Choose folder A on the page Maps, then folder B, to compare them here."
+NO_B = "Choose folder B, or split A, on the page Maps, to compare them here."
 _QUESTIONS = {
     FREQUENCY: "In how many per cent of {side}'s patients is each voxel lesioned?",
     MEAN: "How large are, on average, the lesions of {side}'s patients who are lesioned at a "
@@ -57,8 +56,8 @@ _QUESTIONS = {
     "Where at least {least} are.",
 }
 _DIFFERENCES = {
-    FREQUENCY: "Where are more of A's patients lesioned than of B's? This describes, and tests "
-    "nothing.",
+    FREQUENCY: "Where are more of A's patients lesioned than of B's? Descriptive; no "
+    "statistical test.",
     MEAN: "Where are the lesions of A's patients larger than those of B's? Where at least {least} "
     "of each are lesioned.",
     SD: "Where do the lesion volumes of A's patients spread further than those of B's? Where at "
@@ -107,13 +106,15 @@ class ComparePage:
         self.state = note()
         self.to_a = plain_button("Max A > B", "Put the crosshair where A exceeds B most")
         self.to_b = plain_button("Max B > A", "Put the crosshair where B exceeds A most")
-        views = [MapSlices(name, guard(self._clicked)) for name in ("A", "B", "A − B")]
-        self.a = MapCard("A", "compare-a", views[0])
-        self.b = MapCard("B", "compare-b", views[1])
-        self.difference = MapCard("A − B", "compare-difference", views[2], self.to_a, self.to_b)
+        self.a = MapCard(context, "A", "compare-a")
+        self.b = MapCard(context, "B", "compare-b")
+        buttons = self.to_a, self.to_b
+        self.difference = MapCard(context, "A − B", "compare-difference", *buttons)
+        for map_card in (self.a, self.b, self.difference):
+            map_card.viewer.follow(self.controls.slider)
         saves = guard(self._save_file), guard(self._save_figure)
         self.place = PlacePanel("compare-place", "Map as NIfTI", *saves)
-        self.place.offer([(words, file) for file, words in FILES_IN_WORDS.items()])
+        self.place.files.offer([(words, file) for file, words in FILES_IN_WORDS.items()])
         self.regions = RegionsOfTwo(context, self.service)
         self.coverage = CoveragePanel(context)
         self.widget = self._lay_out()
@@ -130,10 +131,10 @@ class ComparePage:
 
     def _offer_file(self) -> None:
         """Offer the file of the map that is shown."""
-        self.place.file.value = FILE_NAMES[self.map_key.value]
+        self.place.files.file.value = FILE_NAMES[self.map_key.value]
 
     def _lay_out(self) -> widgets.Box:
-        bar = widgets.HBox([labelled("Map", self.map_key), *self.controls.fields, self.state])
+        bar = widgets.HBox([labelled("Map", self.map_key), self.controls.field, self.state])
         bar.add_class("ld-compare-bar")
         self.bar = card("Compare A and B", self.controls.empty, bar, name="compare-ask")
         shown = self.a, self.b, self.difference, self.place, self.regions
@@ -158,7 +159,7 @@ class ComparePage:
         if request is None:
             self.pair = None
             for map_card in (self.a, self.b, self.difference):
-                map_card.view.clear("")
+                map_card.clear("")
             return
         self.controls.slider.disabled = request.map_key == FREQUENCY
         if self.pair is None:
@@ -170,16 +171,16 @@ class ComparePage:
             return  # something else was chosen meanwhile
         self.pair = pair
         min_patients, key = pair.request.min_patients, pair.request.map_key
-        sides = (self.a, "A", pair.a), (self.b, "B", pair.b)
         differences = pair.differences
-        for (map_card, side, layer), name, size in zip(
-            sides, differences.names, differences.sizes, strict=True
-        ):
+        for map_card, side, layer, name, size in zip(
+            (self.a, self.b), "AB", (pair.a, pair.b), differences.names, differences.sizes,
+            strict=True,
+        ):  # fmt: skip
             set_text(map_card.caption, f"{name} · {size} patient{'' if size == 1 else 's'}")
-            map_card.ask(_QUESTIONS[key].format(side=side, least=min_patients), layer.shade.bar)
-        is_empty = not pair.difference.values.size
+            map_card.show(layer, _QUESTIONS[key].format(side=side, least=min_patients))
+        is_empty = not pair.difference.at_least(min_patients).values.size
         question = _NOWHERE if is_empty else _DIFFERENCES[key]
-        self.difference.ask(question.format(least=min_patients), pair.difference.shade.bar)
+        self.difference.show(pair.difference, question.format(least=min_patients))
         self.to_a.disabled = self.to_b.disabled = is_empty
         set_text(self.state, _REMARKS[key])
         self._draw()
@@ -189,32 +190,28 @@ class ComparePage:
         if pair is None:
             return
         choices, key = self.context.choices, pair.request.map_key
-        mm, radiological = choices.mm, bool(choices.radiological)
+        mm = choices.mm
         place = self.service.place(pair.request, mm, choices.loaded_atlas)
-        voxel, min_patients = pair.a.voxel(mm), pair.request.min_patients
-        for map_card, layer, words in (
-            (self.a, pair.a, corner_words(key, place.a, pair.a, mm, min_patients)),
-            (self.b, pair.b, corner_words(key, place.b, pair.b, mm, min_patients)),
-            (self.difference, pair.difference, difference_words(key, place)),
-        ):
-            map_card.view.show(layer, voxel, radiological, *words)
+        self.a.place(mm, *side_words(key, place.a, place.min_patients))
+        self.b.place(mm, *side_words(key, place.b, place.min_patients))
+        self.difference.place(mm, *difference_words(key, place))
         where = [place_words(mm, pair.a.grid), *([place.region] if place.region else [])]
         remark = "; ".join(pair.differences.notes)
         self.place.show(" · ".join(where), place_html(key, place), remark)
 
-    def _clicked(self, pane: int, x: float, y: float) -> None:
-        if self.pair is not None:
-            self.controls.click(self.pair.a, pane, x, y)
-
     def _go_to_extreme(self, largest: bool) -> None:
-        place: Mm | None = self.pair.difference.extreme(largest) if self.pair else None
+        if self.pair is None:
+            return
+        shown = self.pair.difference.at_least(self.pair.request.min_patients)
+        place: Mm | None = shown.extreme(largest)
         if place is not None:
             self.context.choices.mm = place
 
     def _save_file(self, name: str) -> None:
         request = self._request_now()
         if request is not None:
-            self.context.saver.save(name, self.service.file_bytes(request, name))
+            read = partial(self.service.file_bytes, request)
+            self.context.saver.save(name, saved_bytes(name, read))
 
     def _save_figure(self, file_format: str) -> None:
         if self.pair is None:
@@ -226,7 +223,9 @@ class ComparePage:
 
 def _figure(pair: Pair, mm: Mm, radiological: bool, file_format: str) -> bytes:
     (a, b), (of_a, of_b) = pair.differences.names, pair.differences.sizes
-    panels = [(f"A: {a} (N = {of_a})", pair.a), (f"B: {b} (N = {of_b})", pair.b)]
-    foot = _FEET[pair.request.map_key].format(least=pair.request.min_patients)
-    figure = draw_panels([*panels, ("A − B", pair.difference)], mm, radiological, foot)
+    k = pair.request.min_patients
+    headings = f"A: {a} (N = {of_a})", f"B: {b} (N = {of_b})", "A − B"
+    layers = (layer.at_least(k) for layer in (pair.a, pair.b, pair.difference))
+    foot = _FEET[pair.request.map_key].format(least=k)
+    figure = draw_panels(list(zip(headings, layers, strict=True)), mm, radiological, foot)
     return figure_bytes(figure, file_format, dpi=200)

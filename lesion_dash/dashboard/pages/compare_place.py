@@ -5,13 +5,13 @@ from __future__ import annotations
 import html
 import math
 
+from ...core.formats import MISSING, PERCENT, POINTS, VOLUME, VOLUME_DIFFERENCE
+from ...core.text import counted
 from ...stats.differences import FILE_NAMES
 from ..comparison_service import DIFFERENCES, FREQUENCY, MEAN, SD, PlaceOfTwo, Side
-from ..map_slices import MapLayer
-from ..picture import Mm
 
 FILES_IN_WORDS = {file: DIFFERENCES[key] for key, file in FILE_NAMES.items()}
-NOTHING = "–"
+NOTHING = MISSING
 _NO_DATA = "outside its field of view"
 
 
@@ -23,7 +23,7 @@ def place_html(key: str, place: PlaceOfTwo) -> str:
         ("Mean lesion volume", *map(_volume, sides), _difference(MEAN, place)),
     ]
     if key == SD:
-        spread = (f"{side.std_ml:.1f} mL" if side.n else NOTHING for side in sides)
+        spread = (VOLUME.with_unit(side.std_ml) if side.n else NOTHING for side in sides)
         rows.append(("SD of lesion volume", *spread, _difference(SD, place)))
     body = "".join(
         f'<tr><th scope="row">{html.escape(name)}</th>'
@@ -38,22 +38,17 @@ def place_html(key: str, place: PlaceOfTwo) -> str:
     return f'<table aria-live="polite"><thead>{head}</thead><tbody>{body}</tbody></table>'
 
 
-def corner_words(
-    key: str, side: Side, layer: MapLayer, mm: Mm, min_patients: int
-) -> tuple[str, str]:
+def side_words(key: str, side: Side, min_patients: int) -> tuple[str, str]:
     """The value of one cohort at the crosshair, and how many patients it is of."""
     if not side.is_seen:
         return NOTHING, _NO_DATA
-    patients = f"{side.n} of {side.of} patients"
+    patients = f"{side.n:,} of {counted(side.of, 'patient')}"
     if key == FREQUENCY:
-        return f"{side.percent:.1f} %", patients
-    value = layer.value_at(layer.voxel(mm))
-    if math.isnan(value):
-        return (
-            NOTHING,
-            f"{patients}: fewer than {min_patients}" if side.n else "nobody is lesioned here",
-        )
-    return f"{value:.1f} mL", patients
+        return PERCENT.with_unit(side.percent), patients
+    if side.n < min_patients:
+        few = f"{patients}: fewer than {min_patients}" if side.n else "no patient has a lesion here"
+        return NOTHING, few
+    return VOLUME.with_unit(side.std_ml if key == SD else side.mean_ml), patients
 
 
 def difference_words(key: str, place: PlaceOfTwo) -> tuple[str, str]:
@@ -61,37 +56,28 @@ def difference_words(key: str, place: PlaceOfTwo) -> tuple[str, str]:
     value = place.difference(key)
     if math.isnan(value):
         return NOTHING, _too_few(place)
-    unit = "points" if key == FREQUENCY else "mL"
+    text = (
+        f"{POINTS.text(value)} points" if key == FREQUENCY else VOLUME_DIFFERENCE.with_unit(value)
+    )
     higher = "A higher" if value > 0 else "B higher" if value < 0 else "no difference"
-    return f"{signed(value)} {unit}", higher
-
-
-def signed(value: float) -> str:
-    """A number with its sign and one digit behind the point; two where it is small.
-
-    Examples
-    --------
-    >>> [signed(value) for value in (12.34, -5, 0.0, -0.024)]
-    ['+12.3', '−5.0', '0.0', '−0.02']
-    """
-    digits = 1 if abs(value) >= 0.05 else 2
-    text = f"{value:+.{digits}f}" if value else "0.0"
-    return text.replace("-", "−")
+    return text, higher
 
 
 def _patients(side: Side) -> str:
-    return f"{side.n} of {side.of} ({side.percent:.1f} %)" if side.is_seen else _NO_DATA
+    if not side.is_seen:
+        return _NO_DATA
+    return f"{side.n:,} of {side.of:,} ({PERCENT.with_unit(side.percent)})"
 
 
 def _volume(side: Side) -> str:
-    return f"{side.mean_ml:.1f} mL (n = {side.n})" if side.n else NOTHING
+    return f"{VOLUME.with_unit(side.mean_ml)} (n = {side.n:,})" if side.n else NOTHING
 
 
 def _difference(key: str, place: PlaceOfTwo) -> str:
     value = place.difference(key)
     if math.isnan(value):
         return f"not compared: {_too_few(place)}"
-    return f"{signed(value)} {'percentage points' if key == FREQUENCY else 'mL'}"
+    return (POINTS if key == FREQUENCY else VOLUME_DIFFERENCE).with_unit(value)
 
 
 def _too_few(place: PlaceOfTwo) -> str:

@@ -6,24 +6,24 @@ from functools import partial
 
 import ipywidgets as widgets
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
+from ...core.formats import COUNT, PERCENT, POINTS, VOLUME, VOLUME_DIFFERENCE
 from ...core.tables import csv_bytes
+from ...core.text import counted
 from ...plotting.figures import ML
 from ...regions.differences import FILE_NAME, RegionDifferences
 from ..app_context import AppContext
 from ..comparison_service import ComparisonService, PairRequest
 from ..controls import card, download_button, heading, note, set_text
-from ..tables import Table
-from ..tasks import Debounce
+from ..tasks import PAUSE, Debounce
+from ..widgets.table import Column, Table
 
 _ABOUT = (
     "Patients with any lesioned voxel in the region, the largest difference first, and the mean "
-    "of their total lesion volumes. This describes, and tests nothing. Click a row to go there."
+    "of their total lesion volumes. Descriptive; no statistical test. Click a row to go there."
 )
 _LIKELY = " In an atlas of probabilities, a voxel counts wherever the region is possible."
-_NO_ATLAS = "Choose an atlas on the page Topography to compare A and B region by region."
+_NO_ATLAS = "Choose an atlas on the page Maps to compare A and B region by region."
 _READING = "Reading the atlas ..."
 _WORKING = "Comparing region by region ..."
 
@@ -44,13 +44,15 @@ class RegionsOfTwo:
         self._rows: list[int] = []
         self._atlas = ""  # whose regions the rows are
         guard = context.banner.guard
-        self.table = Table("compare-regions", guard(self._go_to), on_none=guard(self._leave))
+        self.table = Table(
+            "Region by region", "compare-regions", guard(self._go_to), on_none=guard(self._leave)
+        )
         self.caption, self.about, self.remark = note(), note(), note()
         self.download = download_button("CSV", f"Save {FILE_NAME}", guard(self._save))
         self._worker = context.worker()
-        self._later = Debounce(0.25, guard(self._update))
+        self._later = Debounce(PAUSE, guard(self._update))
         head = widgets.HBox([heading("Region by region"), self.caption, self.download])
-        parts = self.about, self.table.widget, self.remark
+        parts = self.about, self.table, self.remark
         self.widget = card(head, *parts, name="compare-regions")
         update = guard(lambda _: self.ask(self._request))
         context.choices.observe(update, names=["atlas", "loaded_atlas"])
@@ -80,7 +82,7 @@ class RegionsOfTwo:
         for label in (self.about, self.remark):
             set_text(label, "")
         self.download.disabled = True
-        self.table.widget.add_class("ld-hidden")
+        self.table.add_class("ld-hidden")
 
     def _show(
         self, current: tuple[PairRequest, str], differences: RegionDifferences | None
@@ -89,14 +91,15 @@ class RegionsOfTwo:
             return  # something else was chosen meanwhile
         self.differences, self._rows, self._atlas = differences, shown_rows(differences), current[1]
         self.download.disabled = False
-        self.table.widget.remove_class("ld-hidden")
+        self.table.remove_class("ld-hidden")
         names = [
-            f"{side} ({size} patients)" for side, size in zip("AB", differences.sizes, strict=True)
+            f"{side} ({counted(size, 'patient')})"
+            for side, size in zip("AB", differences.sizes, strict=True)
         ]
         set_text(self.caption, f"{' and '.join(names)} in {current[1]}")
         set_text(self.about, _ABOUT + (_LIKELY if differences.probabilistic else ""))
-        self.table.show(shown_columns(differences, self._rows))
-        self._mark()
+        rows = differences.table.iloc[self._rows].reset_index(drop=True)
+        self.table.show(rows, COLUMNS, selected=self._chosen_row(), pinned=1)
         said = self._service.differences(current[0]).notes  # above, at the crosshair
         notes = [note for note in differences.notes if note not in said]
         set_text(self.remark, "; ".join([*_hidden(differences, self._rows), *notes]))
@@ -112,11 +115,14 @@ class RegionsOfTwo:
         self._context.choices.region = None
 
     def _mark(self) -> None:
-        """Highlight the region that is chosen on this page or on the page Topography."""
+        """Highlight the region that is chosen on this page or on the page Maps."""
+        if self._context.choices.region is not None:
+            self.table.mark(self._chosen_row())
+
+    def _chosen_row(self) -> int | None:
         label = self._context.choices.region
         labels = [self.differences.labels[row] for row in self._rows] if self.differences else []
-        if label is not None:
-            self.table.mark(labels.index(label) if label in labels else None)
+        return labels.index(label) if label is not None and label in labels else None
 
     def _save(self) -> None:
         if self.differences is not None:
@@ -130,34 +136,32 @@ def shown_rows(differences: RegionDifferences) -> list[int]:
     return [*anybody[order].tolist(), len(differences.regions) - 1]
 
 
-def shown_columns(differences: RegionDifferences, rows: list[int]) -> pd.DataFrame:
-    """The table as it is shown: volumes in mL."""
-    columns: dict[str, object] = {"Region": [differences.regions[row] for row in rows]}
-    for side, n, percent in zip("AB", differences.n, differences.percent, strict=True):
-        columns[f"{side}: patients"] = n[rows]
-        columns[f"{side}: %"] = _tenths(percent[rows])
-    columns["A − B (% points)"] = _tenths(differences.points[rows])
-    for side, mean in zip("AB", differences.means, strict=True):
-        columns[f"{side}: mean volume (mL)"] = _tenths(mean[rows] / ML)
-    columns["A − B (mL)"] = _tenths(differences.mean[rows] / ML)
-    return pd.DataFrame(columns)
-
-
-def _tenths(values: NDArray[np.float64]) -> list[str]:
-    """With one digit behind the point, empty where missing; the browser sorts them as numbers."""
-    # Adding 0 takes the sign from what is rounded to -0.
-    return ["" if np.isnan(value) else f"{round(value, 1) + 0:.1f}" for value in values.tolist()]
+_MEAN_HELP = "Mean total lesion volume of the patients lesioned in the region, {}"
+COLUMNS = (
+    Column("region", "Region", wraps=True),
+    Column("patients_a", "A: patients", COUNT, help="Patients of A lesioned in the region"),
+    Column("percent_a", "A: %", PERCENT, help="Their share of A"),
+    Column("patients_b", "B: patients", COUNT, help="Patients of B lesioned in the region"),
+    Column("percent_b", "B: %", PERCENT, help="Their share of B"),
+    Column(
+        "difference_percentage_points", "A − B (% points)", POINTS,
+        help="Difference of both shares, in percentage points",
+    ),
+    Column("mean_volume_a_mm3", "A: mean volume (mL)", VOLUME, 1 / ML, _MEAN_HELP.format("in A")),
+    Column("mean_volume_b_mm3", "B: mean volume (mL)", VOLUME, 1 / ML, _MEAN_HELP.format("in B")),
+    Column(
+        "difference_mean_volume_mm3", "A − B (mL)", VOLUME_DIFFERENCE, 1 / ML,
+        "Difference of both means",
+    ),
+)  # fmt: skip
 
 
 def _hidden(differences: RegionDifferences, rows: list[int]) -> list[str]:
     message = []
     if number := len(differences.regions) - len(rows):
-        regions = "1 region" if number == 1 else f"{number} regions"
-        message.append(
-            f"and {regions} in which nobody is lesioned, which {FILE_NAME} lists as well"
-        )
+        regions = counted(number, "region")
+        message.append(f"{regions} without a lesion omitted here (included in {FILE_NAME})")
     if np.isnan(differences.mean[rows]).any():
-        min_patients = differences.min_patients
-        few = f"{min_patients} patient{'' if min_patients == 1 else 's'}"
+        few = counted(differences.min_patients, "patient")
         message.append(f"no difference of volumes where fewer than {few} of A or of B are lesioned")
     return message

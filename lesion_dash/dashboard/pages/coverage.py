@@ -13,16 +13,16 @@ from ...stats.coverage import threshold_coverage
 from ..app_context import AppContext
 from ..controls import bind, card, download_button, labelled, note, set_text
 from ..curve import Curve, CurveView
-from ..tasks import Debounce
+from ..tasks import FRAME, Debounce
 
 FILE_NAME = "coverage.csv"
 """What is saved: the table that `lesion-dash coverage` writes."""
 
 _WHY = (
-    "A higher k leaves fewer voxels, and each of them with more patients. Dashed: what others ask "
-    "for; there is no general rule. Click into the curve, or move the slider."
+    "A higher k leaves fewer voxels, and each of them with more patients. Dashed: common "
+    "choices in the literature; there is no general rule. Click into the curve, or move the slider."
 )
-_EMPTY = "Choose folder A on the page Topography to see how much of the brain each k leaves."
+_EMPTY = "Choose folder A on the page Maps to see how much of the brain each k leaves."
 
 
 class CoveragePanel:
@@ -46,7 +46,7 @@ class CoveragePanel:
         self._counter = context.worker()
         self.widget = self._lay_out()
         bind(context.choices, "min_patients", self.slider)
-        update = Debounce(0.03, guard(self._update))
+        update = Debounce(FRAME, guard(self._update))
         names = ["cohort_a", "cohort_b", "min_patients", "most_patients"]
         context.choices.observe(lambda _: update(), names=names)
         self._update()
@@ -54,7 +54,7 @@ class CoveragePanel:
     def _lay_out(self) -> widgets.VBox:
         self.summary.add_class("ld-curve-words")
         self.rules.add_class("ld-curve-rules")
-        field = labelled("Minimum patients at a voxel (k)", self.slider)
+        field = labelled("Minimum lesion overlap (k)", self.slider)
         column = widgets.VBox([field, self.summary, self.rules, self.download])
         row = widgets.HBox([self.view, column])
         row.add_class("ld-curve-row")

@@ -114,7 +114,7 @@ class CrosshairPanel:
         return widgets.VBox(
             [
                 labelled("Voxel (i, j, k), counted from 0", rows[0]),
-                labelled("Place (x, y, z) in mm", rows[1], self.hint),
+                labelled("Coordinates (x, y, z) in mm", rows[1], self.hint),
                 labelled("Volume, counted from 0", self.volume),
             ]
         )

@@ -12,6 +12,7 @@ import traitlets as t
 from ...cohort.cohort import Cohort
 from ...cohort.columns import Column, describe_columns
 from ...cohort.conditions import Condition, parse_conditions, remaining_columns, restriction_summary
+from ...core.text import counted
 from ..app_context import AppContext
 from ..scripts import static_text
 from .filter_row import Row, condition_of, row_of, shown_column, shown_counts
@@ -20,8 +21,8 @@ from .split import Split, conditions_of_split
 _UNUSED = re.compile(r"participants\.\w+ .* is not used: ")
 _NO_TABLE = (
     "There is no participants table. Put participants.tsv beside the masks or in the folder above: "
-    "a header, and a row a patient whose first column is the patient’s name, as in sub-01. Then "
-    "load the page again."
+    "a header, and one row per patient whose first column is the patient’s name, as in sub-01. "
+    "Then load the page again."
 )
 
 OnAsk = Callable[[dict[str, Any]], None]
@@ -183,10 +184,10 @@ class FilterPanel:
 
     def _say(self, whole: Cohort, part: Cohort, where: tuple[str, ...]) -> None:
         if where:
-            self.widget.count = f"{part.n_patients:,} of {whole.n_patients:,} patients"
+            self.widget.count = f"{part.n_patients:,} of {counted(whole.n_patients, 'patient')}"
             self.widget.why = restriction_summary(whole, where)
         else:
-            self.widget.count = f"All {whole.n_patients:,} patients"
+            self.widget.count = f"All {counted(whole.n_patients, 'patient')}"
             self.widget.why = ""
         left = remaining_columns(whole, where)
         self.widget.left = {column.name: shown_counts(column) for column in left}

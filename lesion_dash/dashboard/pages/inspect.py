@@ -15,15 +15,17 @@ from ...images.survey import Survey
 from ...plotting.figures import draw_values, figure_bytes
 from ..app_context import AppContext
 from ..code import Code
-from ..controls import card, heading, labelled, note, set_text
+from ..controls import NameList, card, heading, labelled, note, set_text
+from ..data_root import OWN_FILES
 from ..file_field import file_text, split_file
 from ..image_facts import forms_html, section_html, space_html
 from ..image_files import ImageFiles
 from ..loaded_volume import LoadedVolume, open_volume, other_volume
+from ..model.own_files import Drop
 from ..persisted_inputs import Control, control
-from ..slice_view import LARGEST_DROP, FileDrop
 from .code import CodeCard, place_below
 from .crosshair import EMPTY, CrosshairPanel
+from .own_files import OwnFilesDrop
 
 
 def inspect_code(context: AppContext, page: InspectPage) -> widgets.Box:
@@ -39,7 +41,7 @@ def inspect_code(context: AppContext, page: InspectPage) -> widgets.Box:
         voxel = None if volume.stored is None else page.crosshair.voxel
         return code.inspect(folder, file, voxel, volume.volume)
 
-    nothing = "# Choose an image: the Python that does the same stands here."
+    nothing = "# Choose an image: the Python code appears here."
     made = CodeCard(context, lines, nothing).follow(page.crosshair.readout, "value")
     return place_below(page.widget, made.follow(page.name, "value"))
 
@@ -47,12 +49,8 @@ def inspect_code(context: AppContext, page: InspectPage) -> widgets.Box:
 # Inspect: what is in an image file, where its voxels are, and whether it can be used.
 
 
-TITLE = "Inspect image"
+TITLE = "Inspect"
 
-_PRIVATE = (
-    f"A file that is dropped stays in memory for this session only; up to "
-    f"{LARGEST_DROP / 1e6:.0f} MB. No link and no saved session holds it."
-)
 _DROP_AGAIN = "The file that was dropped here is not kept: drop it again."
 
 
@@ -83,9 +81,9 @@ class InspectPage:
         self.loaded: LoadedVolume | None = None
         self.dropped = Dropped()
         guard = context.banner.guard
-        self.folder = widgets.Dropdown()
+        self.folder = NameList()
         self.file = widgets.Dropdown()
-        self.drop = FileDrop(guard(self._dropped), context.banner.show)
+        self.own = OwnFilesDrop(context, self._dropped, "Drop an image here", ".ld-inspect")
         self.crosshair = CrosshairPanel(context, guard(self._volume_chosen))
         self.name = note()
         self.facts, self.space, self.forms, self.validation, self.values = (
@@ -97,6 +95,8 @@ class InspectPage:
         self._drawer = context.worker()
         self.widget = self._lay_out()
         self._offer_folders()
+        self._offer_files()
+        context.session.root.observe(guard(self._offer_folders))
         self.folder.observe(guard(self._folder_chosen), names="value")
         self.file.observe(guard(self._file_chosen), names="value")
         self.log_counts.observe(guard(self._draw_histogram), names="value")
@@ -124,7 +124,7 @@ class InspectPage:
             "Image",
             labelled("Folder", self.folder),
             labelled("File", self.file),
-            labelled("Or a file of your own", self.drop, note(_PRIVATE)),
+            labelled("Or a file of your own", self.own.widget),
             self.crosshair.fields,
             name="inspect-ask",
         )
@@ -132,7 +132,7 @@ class InspectPage:
         file = widgets.HBox([heading("File"), self.name])
         self._cards = [
             card(file, self.facts, name="inspect-file"),
-            card("Can it be used?", self.validation, name="inspect-validation"),
+            card("Suitability", self.validation, name="inspect-validation"),
             card(values, self.values, self.histogram, name="inspect-values"),
             card("Voxels and millimetres", self.space, name="inspect-space"),
             card("The two forms of the header", self.forms, name="inspect-forms"),
@@ -142,11 +142,12 @@ class InspectPage:
         return page
 
     def _offer_folders(self) -> None:
-        words = self.context.session.root.words_of
+        words, before = self.context.session.root.words_of, self.folder.value
         folders = [(f"{words(name)} ({n})", name) for name, n in self.files.folders.items()]
-        self.folder.options = [("Choose a folder", ""), *folders]
-        self.folder.value = ""
-        self._offer_files()
+        self.folder.offer([("Choose a folder", ""), *folders])
+        if self.folder.value != before:
+            self._offer_files()
+            self._show_nothing(EMPTY)
 
     def _offer_files(self) -> None:
         names = self.files.names(self.folder.value) if self.folder.value else ()
@@ -155,18 +156,22 @@ class InspectPage:
         self.file.disabled = not names
 
     def _folder_chosen(self, _change: Any) -> None:
-        self._offer_files()
+        if not self.folder.is_filling:
+            self._offer_files()
 
     def _file_chosen(self, change: dict[str, Any]) -> None:
         if change["new"]:
-            self.dropped.is_shown = False
+            self.dropped.is_shown = self.context.session.root.is_own(self.folder.value)
             path: Path = self.files.path(self.folder.value, change["new"])
             self._open(path, path.name)
 
-    def _dropped(self, name: str, content: bytes) -> None:
-        self.file.value = ""
-        self.dropped.is_shown = True
-        self._open((name, content), name)
+    def _dropped(self, drop: Drop) -> None:
+        """Open the first of the images that were dropped."""
+        start = f"{OWN_FILES}/{drop.number}"
+        folders = [name for name in self.files.folders if f"{name}/".startswith(f"{start}/")]
+        if folders:
+            self.folder.value = folders[0]
+            self.file.value = self.files.names(folders[0])[0]
 
     def _open(self, source: ImageSource, name: str) -> None:
         self.context.banner.clear()
@@ -191,7 +196,7 @@ class InspectPage:
         set_text(self.name, inspection.name)
         self.facts.value = section_html(inspection, "File", "Voxels")
         self.validation.value = section_html(
-            inspection, "This image cannot be used", "Can it be used?", "Notes"
+            inspection, "This image cannot be used", "Suitability", "Notes"
         )
         self.values.value = section_html(inspection, "Values")
         self.space.value = space_html(inspection)
@@ -217,7 +222,7 @@ class InspectPage:
             result_card.add_class("ld-hidden")
 
     def _failed(self, error: Exception) -> None:
-        self._show_nothing("Nothing to show: see the message at the top.")
+        self._show_nothing("Nothing to show: see the message.")
         self.context.banner.show(error)
 
     def _draw_histogram(self, _change: Any = None) -> None:

@@ -1,11 +1,16 @@
-"""A map on a page: its heading, the question it answers, its slices and its colours."""
+"""A map on a page: its heading, the question it answers, and the map in a viewer."""
 
 from __future__ import annotations
 
+import html
+
 import ipywidgets as widgets
 
-from ..controls import card, heading, note, set_text
-from ..map_slices import MapSlices
+from ..app_context import AppContext
+from ..controls import bind, card, heading, note, set_text
+from ..places import Mm
+from ..widgets.layers import ValueLayer
+from ..widgets.viewer import Viewer
 
 
 class MapCard:
@@ -13,27 +18,45 @@ class MapCard:
 
     Parameters
     ----------
+    context : AppContext
     title, name : str
         The heading, and the name of the card's style.
-    view : MapSlices
     *buttons : Widget
         That stand beside the heading.
     """
 
-    def __init__(self, title: str, name: str, view: MapSlices, *buttons: widgets.Widget) -> None:
-        self.view = view
+    def __init__(
+        self, context: AppContext, title: str, name: str, *buttons: widgets.Widget
+    ) -> None:
+        self._context = context
+        self.viewer = Viewer(context.banner.guard(self._moved))
+        bind(context.choices, "radiological", self.viewer, "radiological")
         self.caption, self.question = note(), widgets.HTML()
-        self.scale = widgets.HTML()
+        self.words = widgets.HTML()
         self.question.add_class("ld-question")
-        self.scale.add_class("ld-scale-box")
+        self.words.add_class("ld-map-words")
         head = widgets.HBox([heading(title), self.caption, *buttons])
-        self.widget = card(head, self.question, view, self.scale, name=name)
+        self.widget = card(head, self.question, self.viewer, self.words, name=name)
         self.widget.add_class("ld-map-card")
 
-    def ask(self, question: str, bar: str) -> None:
-        """Say what the map answers, and, as HTML, what its colours stand for."""
+    def show(self, layer: ValueLayer | None, question: str) -> None:
+        """Show a map, or the brain alone, and what the map answers."""
+        self.viewer.show(*filter(None, [layer]))
         set_text(self.question, question)
-        self.scale.value = bar
+
+    def place(self, mm: Mm, value: str, remark: str = "") -> None:
+        """Put the crosshair at a place, and say what is known of it."""
+        self.viewer.move_to(mm)
+        words = f"<b>{html.escape(value)}</b> {html.escape(remark)}"
+        self.words.value = f'<div aria-live="polite">{words}</div>'
+
+    def clear(self, why: str) -> None:
+        """Show the brain alone, and the reason."""
+        self.viewer.show()
+        set_text(self.words, why)
+
+    def _moved(self, mm: Mm) -> None:
+        self._context.choices.mm = mm
 
 
 def plain_button(text: str, tooltip: str) -> widgets.Button:

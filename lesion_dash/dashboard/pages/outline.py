@@ -9,7 +9,7 @@ import ipywidgets as widgets
 
 from ..app_context import AppContext
 from ..into_view import IntoView
-from ..outline import Outline, find_outline
+from ..outline import KEPT_COLOURS, Outline, find_outline
 
 
 class OutlineLine:
@@ -40,14 +40,18 @@ class OutlineLine:
         self.source = IntoView(source)
         self.back = widgets.Button(icon="list", tooltip="Back to the list of patients")
         self.back.on_click(context.banner.guard(lambda _: self.source.bring()))
-        self.close = widgets.Button(icon="times", tooltip="Take the outline away")
+        self.close = widgets.Button(icon="times", tooltip="Hide outline")
         self.close.on_click(context.banner.guard(self._clear))
+        self.keep = widgets.Button(
+            icon="thumb-tack", tooltip="Keep this lesion on the brain beside the next one"
+        )
+        self.keep.on_click(context.banner.guard(self._keep))
         self.show = widgets.Button(description="To the brain", tooltip="Show the lesion there")
         self.show.on_click(context.banner.guard(lambda _: context.show_brain()))
         self.show.add_class("ld-outline-show")
         back = [self.back, self.source] if source else []
         show = [self.show] if leads_to_brain else []
-        self.widget = widgets.HBox([self.text, *show, *back, self.close])
+        self.widget = widgets.HBox([self.text, *show, *back, self.keep, self.close])
         self.widget.add_class("ld-outline")
         self.say(None)
 
@@ -66,8 +70,14 @@ class OutlineLine:
         )
         self.widget.remove_class("ld-hidden")
 
+    def _keep(self, _button: Any) -> None:
+        choices = self._context.choices
+        others = tuple(key for key in choices.kept if key != choices.patient)
+        choices.kept = (*others, choices.patient)[-len(KEPT_COLOURS) :]
+
     def _clear(self, _button: Any) -> None:
         self._context.choices.patient = ""
+        self._context.choices.kept = ()
 
 
 def shown_outline(context: AppContext) -> Outline | None:

@@ -16,6 +16,7 @@ from ...cohort.cohort import Cohort
 from ...cohort.columns import with_unit
 from ...cohort.notes import kind_of
 from ...cohort.participants import Units
+from ...core.formats import COUNT, VOLUME, Format, decimals_of
 from ...core.tables import csv_bytes
 from ...plotting.figures import ML, draw_histogram, figure_bytes
 from ..app_context import AppContext
@@ -24,7 +25,7 @@ from ..controls import card, download_button, heading, note, set_text
 from ..outline import find_outline, key_of, pick_patient, row_of_file
 from ..sentences import without_options
 from ..session import PATIENTS_FILE
-from ..tables import Table
+from ..widgets.table import Column, Table
 from .code import CodeCard, place_below
 from .outline import OutlineLine
 
@@ -44,11 +45,14 @@ def patients_code(context: AppContext, page: PatientsPage) -> widgets.Box:
 
 
 TITLE = "Patients"
-_OWN = (
-    *("Patient", "Status", "Voxels", "Volume (mL)", "In region (mL)", "Expected (mL)"),
-    *("% of region", "% of lesion", "Exp. % of region", "Exp. % of lesion"),
+PATIENT = Column("patient", "Patient")
+VOLUME_ML = Column(
+    "volume_mm3", "Volume (mL)", VOLUME, 1 / ML, "Total lesion volume: all voxels of the mask"
 )
-"""Columns of the lists of patients that are no participants table's."""
+VOXELS = Column("voxels", "Voxels", COUNT, help="Voxels of the mask")
+_OWN = (PATIENT, VOLUME_ML, VOXELS, Column("status", "Status"))
+_NOT_SHOWN = frozenset({"file", "reason", *(column.key for column in _OWN)})
+_MOST_DECIMALS = 2  # of a participant's value; a year or a score has none
 
 _FEW = 3
 """So many files are named one by one."""
@@ -69,12 +73,15 @@ class PatientsPage:
         self._shown = ""
         guard = context.banner.guard
         self.table = Table(
-            "patients", guard(self._pick), rows=18, order=(1, "desc"), on_none=guard(self._leave)
-        )
+            "Patients", "patients", guard(self._pick), rows=18,
+            order=(VOLUME_ML.key, True), on_none=guard(self._leave),
+        )  # fmt: skip
         self.line = OutlineLine(context, leads_to_brain=True)
         self.histogram = widgets.HTML()
         self.report_caption = note()
-        self.report = Table("report", rows=6, empty="Nothing to say: every file is used as it is")
+        self.report = Table(
+            "File check", "report", rows=6, empty="No remarks: every file is used as it is"
+        )
         save = context.banner.guard(self._save)
         self.download = download_button("CSV", f"Save {PATIENTS_FILE}", save)
         self._drawer = context.worker()
@@ -95,9 +102,9 @@ class PatientsPage:
         title = widgets.HBox(parts)
         page = widgets.Box(
             [
-                card(title, self.table.widget, name="patients"),
+                card(title, self.table, name="patients"),
                 card("Lesion volumes", self.histogram, name="volumes"),
-                card(report_title, self.report.widget, name="report-card"),
+                card(report_title, self.report, name="report-card"),
             ]
         )
         page.add_class("ld-patients-page")
@@ -113,18 +120,19 @@ class PatientsPage:
         if cohort is None:
             side = self.side.value.upper()
             set_text(self.caption, f"Choose folder {side} on the first page to see its patients.")
-            self.table.show(
-                shown_columns(pd.DataFrame(columns=["patient", "volume_mm3", "voxels"]), Units())
-            )
+            self.table.show(NOBODY, shown_columns(NOBODY, Units()))
             self.histogram.value = ""
             set_text(self.report_caption, f"Choose folder {side} on the first page.")
-            self.report.show(shown_report(()))
+            self.report.show(shown_report(()), REPORT)
             return
-        set_text(self.caption, f"{cohort.name}: {cohort.n_patients} of {len(cohort.patients)} used")
-        self.table.show(shown_columns(cohort.table, cohort.units))
+        set_text(
+            self.caption, f"{cohort.name}: {cohort.n_patients:,} of {len(cohort.patients):,} used"
+        )
+        table = cohort.table
+        self.table.show(table, shown_columns(table, cohort.units))
         report = report_of(cohort)
         set_text(self.report_caption, report.sentence)
-        self.report.show(shown_report(report.files))
+        self.report.show(shown_report(report.files), REPORT)
         volumes = cohort.volumes * (cohort.grid.voxel_volume / ML)
         self._shown = cohort.name
         job = partial(_draw, volumes, cohort.name)
@@ -170,20 +178,49 @@ class PatientsPage:
             self._context.saver.save(PATIENTS_FILE, csv_bytes(cohort.files_table))
 
 
-def shown_columns(frame: pd.DataFrame, units: Units) -> pd.DataFrame:
-    """The columns of the patient table as they are shown, volumes in mL, empty columns left out."""
-    shown = frame.drop(columns=["file", "reason", "volume_mm3"], errors="ignore")
-    # A participants table may have columns of the names that are shown here.
-    shown = shown.rename(columns={name: f"{name} (table)" for name in _OWN})
-    position = min(1, shown.shape[1])
-    shown.insert(position, "Volume (mL)", (frame["volume_mm3"].astype(float) / ML).round(3))
-    if shown["voxels"].isna().any():
-        shown["voxels"] = shown["voxels"].astype(float)
-    names = {"patient": "Patient", "status": "Status", "voxels": "Voxels"}
-    shown = shown.rename(columns=names)
-    titles = {name: with_unit(str(name), units.of(str(name))) for name in shown if name not in _OWN}
-    # A table may have both columns; their names must differ.
-    return shown.rename(columns={k: v for k, v in titles.items() if v not in shown})
+NOBODY = pd.DataFrame(columns=[column.key for column in _OWN])
+
+
+def shown_columns(
+    frame: pd.DataFrame, units: Units, own: Sequence[Column] = _OWN
+) -> tuple[Column, ...]:
+    """The columns of a list of patients: its own, then those of the participants table.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    units : Units
+        Of the participants table.
+    own : sequence of Column
+        Columns of `frame` that are no participants table's.
+    """
+    keys = _NOT_SHOWN | {column.key for column in own}
+    titles = {column.title for column in own}
+    return (
+        *own,
+        *(_participants_column(frame[key], units, titles) for key in frame if key not in keys),
+    )
+
+
+def _participants_column(values: pd.Series[Any], units: Units, taken: set[str]) -> Column:
+    """Numbers with as many decimals as they have: ages in years are whole."""
+    key = str(values.name)
+    title = with_unit(key, units.of(key))
+    decimals = None
+    if pd.api.types.is_numeric_dtype(values):
+        decimals = decimals_of(values.dropna().tolist(), _MOST_DECIMALS)
+    return Column(
+        key,
+        f"{title} (table)" if title in taken else title,
+        None if decimals is None else Format(decimals, decimals),
+    )
+
+
+REPORT = (
+    Column("File", "File", wraps=True),
+    Column("Outcome", "Outcome"),
+    Column("Reason", "Reason", wraps=True),
+)
 
 
 def shown_report(files: Sequence[FileReport]) -> pd.DataFrame:

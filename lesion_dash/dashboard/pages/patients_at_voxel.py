@@ -1,4 +1,4 @@
-"""Below the brain: the patients lesioned at the crosshair, or in a region."""
+"""Beside the brain: the patients lesioned at the crosshair, or in a region."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ import ipywidgets as widgets
 import pandas as pd
 
 from ...cohort.participants import Units
-from ...regions.load import LesionLoad, lesion_load
+from ...core.formats import PERCENT, VOLUME
 from ..app_context import AppContext
 from ..cache import Cache
 from ..controls import card, heading, note, set_text
 from ..into_view import IntoView
 from ..outline import pick_patient
 from ..patients_at_voxel import PatientsAtVoxel, find_patients_at, volumes_svg
-from ..picture import Mm
+from ..places import Mm
 from ..region_patients import RegionPatients, find_in_region
-from ..tables import Table
-from ..tasks import Throttle
-from .patients import shown_columns
+from ..tasks import FRAME, Throttle
+from ..widgets.table import Column, Table
+from .patients import NOBODY, PATIENT, VOLUME_ML, VOXELS, shown_columns
 
 AT, IN = "mm", "region"
 """Of whom the list is: of those lesioned at the crosshair, or in the region."""
 
-_NOBODY = pd.DataFrame(columns=["patient", "volume_mm3", "voxels"])
 _LONGEST = 30  # letters of a region's name on a button
 _FOLLOWED = ["cohort_a", "cohort_b", "mm", "region", "loaded_atlas"]
 
@@ -41,15 +40,21 @@ class PatientsAtVoxelPanel:
         self.caption = note()
         guard = context.banner.guard
         make = partial(Table, on_row=guard(self._pick), rows=6, on_none=guard(self._leave))
-        self.table = make("here", order=(1, "desc"), empty="Nobody is lesioned here")
-        self.loads = make("here-region", order=(1, "desc"), empty="Nobody is lesioned in it")
+        self.table = make(
+            "Patients with a lesion at the crosshair", "here", order=(VOLUME_ML.key, True),
+            empty="No patient has a lesion here",
+        )  # fmt: skip
+        self.loads = make(
+            "Patients with a lesion in the region", "here-region", order=(_OF_REGION, True),
+            empty="No patient has a lesion in this region",
+        )  # fmt: skip
         self.strip = widgets.HTML()
         self.brain = IntoView(".ld-brain")
         self.patients: PatientsAtVoxel | None = None
         self._shown_for: tuple[Any, ...] = ()
         self._name = ""  # of the cohort that `here` is of
         self._is_naming = False
-        self._tables, self._measured = Cache(2), Cache(2)
+        self._tables = Cache(2)
         self._finder = context.worker(self._failed)
         self.widget = self._lay_out()
         self._follow()
@@ -57,12 +62,12 @@ class PatientsAtVoxelPanel:
     def _follow(self) -> None:
         guard, choices = self._context.banner.guard, self._context.choices
         guarded = guard(self._update)
-        update = Throttle(0.05, guarded)
+        update = Throttle(FRAME, guarded)
         self.place.observe(guard(self._place_chosen), names="value")
         for toggle in (self.side, self.place):
             toggle.observe(lambda _: update(), names="value")
         choices.observe(guard(self._atlas_changed), names="loaded_atlas")
-        choices.observe(guard(self._region_chosen), names="region")
+        choices.observe(guard(self._region_chosen), names=["region", "mm", "loaded_atlas"])
         choices.observe(lambda _: update(), names=_FOLLOWED)
         choices.observe(guard(lambda _: self._mark()), names="patient")
         self._region_chosen()
@@ -71,40 +76,52 @@ class PatientsAtVoxelPanel:
     def _lay_out(self) -> widgets.VBox:
         toggles = widgets.HBox([self.place, self.side])
         toggles.add_class("ld-toggles")
-        title = widgets.HBox([heading("Patients here"), toggles, self.brain])
-        tables = widgets.VBox([self.table.widget, self.loads.widget])
-        body = widgets.HBox([tables, self.strip])
-        body.add_class("ld-here-row")
-        return card(title, self.caption, body, name="here")
+        title = widgets.HBox([heading("Patients with a lesion"), self.brain])
+        tables = widgets.VBox([self.table, self.loads])
+        return card(title, toggles, self.caption, self.strip, tables, name="here")
 
     def _atlas_changed(self, change: dict[str, Any]) -> None:
         if change["old"]:
             self._context.choices.region = None  # the same label is another region there
 
     def _region_chosen(self, _change: Any = None) -> None:
-        """Name the region on its button, and list its patients."""
+        """Name on its button the region that is chosen, or else the one at the crosshair."""
         label = self._context.choices.region
-        atlas = self._context.session.atlas(self._context.choices.loaded_atlas)
-        named = (
-            []
-            if atlas is None
-            else [region.name for region in atlas.regions if region.label == label]
-        )
-        scope = AT if label is None else IN
+        named = self._regions.get(self._region_here if label is None else label, "")
+        options, scope = _places(named), AT if label is None else IN
+        if (options, scope) == (list(self.place.options), self.place.value):
+            return
         self._is_naming = True
-        self.place.options = _places(named[0] if named else "")
+        self.place.options = options
         self.place.value = scope
         self._is_naming = False
 
+    @property
+    def _regions(self) -> dict[int | None, str]:
+        """Names of the atlas's regions by label."""
+        atlas = self._context.session.atlas(self._context.choices.loaded_atlas)
+        return {} if atlas is None else {region.label: region.name for region in atlas.regions}
+
+    @property
+    def _region_here(self) -> int | None:
+        """Label of the region at the crosshair."""
+        choices = self._context.choices
+        atlas = self._context.session.atlas(choices.loaded_atlas)
+        name = "" if atlas is None else atlas.region_at(choices.mm)
+        return next((label for label, own in self._regions.items() if own == name), None)
+
     def _place_chosen(self, change: dict[str, Any]) -> None:
         """Who turns to the crosshair leaves the region: it may have no row to be clicked again."""
-        if change["new"] == AT and not self._is_naming:
-            self._context.choices.region = None
+        if self._is_naming:
+            return
+        self._context.choices.region = None if change["new"] == AT else self._region_here
 
     def _update(self) -> None:
         choices, is_region = self._context.choices, self.place.value == IN
-        (self.table.widget.add_class if is_region else self.table.widget.remove_class)("ld-hidden")
-        (self.loads.widget.remove_class if is_region else self.loads.widget.add_class)("ld-hidden")
+        has_choice = choices.cohort_b or self.side.value == "b"
+        (self.side.remove_class if has_choice else self.side.add_class)("ld-hidden")
+        (self.table.add_class if is_region else self.table.remove_class)("ld-hidden")
+        (self.loads.remove_class if is_region else self.loads.add_class)("ld-hidden")
         name = str(getattr(choices, f"cohort_{self.side.value}"))
         if missing := self._missing(name, is_region):
             self._show_nothing(missing)
@@ -113,7 +130,7 @@ class PatientsAtVoxelPanel:
         if is_region:
             current: tuple[Any, ...] = (name, choices.loaded_atlas, choices.region)
             find = partial(self._find_in_region, *current)
-            if current[:2] not in self._measured:
+            if not self._context.session.has_load(*current[:2]):
                 set_text(self.caption, "Measuring lesion load ...")
         else:
             current = (name, choices.mm)
@@ -126,12 +143,12 @@ class PatientsAtVoxelPanel:
         choices, side = self._context.choices, self.side.value.upper()
         if not name:
             who = "in the region" if is_region else "at the crosshair"
-            return f"Choose folder {side} to see who is lesioned {who}."
+            return f"Choose folder {side} to list the patients with a lesion {who}."
         if is_region and not choices.loaded_atlas:
             return "Choose an atlas, and then a region in the table Regions."
         atlas = self._context.session.atlas(choices.loaded_atlas) if is_region else None
         if atlas and choices.region not in {region.label for region in atlas.regions}:
-            return "Click a row of the table Regions to see who is lesioned in that region."
+            return "Click a row of the table Regions to list the patients with a lesion there."
         return ""
 
     def _failed(self, error: Exception) -> None:
@@ -141,23 +158,15 @@ class PatientsAtVoxelPanel:
     def _show_nothing(self, why: str) -> None:
         self.patients, self._shown_for = None, ()
         set_text(self.caption, why)
-        nobody = shown_columns(_NOBODY, Units())
-        self.table.show(nobody)
-        self.loads.show(nobody)
+        for table in (self.table, self.loads):
+            table.show(NOBODY, shown_columns(NOBODY, Units(), _OWN))
         self.strip.value = ""
 
     def _find(self, name: str, mm: Mm) -> PatientsAtVoxel:
         return find_patients_at(self._context.session.load(name), self._table_of(name), mm)
 
     def _find_in_region(self, name: str, atlas_name: str, label: int) -> PatientsAtVoxel:
-        session = self._context.session
-
-        def measure() -> LesionLoad:
-            atlas = session.atlas(atlas_name)
-            assert atlas is not None
-            return lesion_load(session.load(name), atlas)
-
-        load = self._measured.get((name, atlas_name), measure)
+        load = self._context.session.region_load(name, atlas_name)
         return find_in_region(load, self._table_of(name), label)
 
     def _table_of(self, name: str) -> pd.DataFrame:
@@ -169,8 +178,8 @@ class PatientsAtVoxelPanel:
         self.patients, self._name = patients, current[0]
         set_text(self.caption, patients.summary)
         table = self.loads if isinstance(patients, RegionPatients) else self.table
-        table.show(patient_columns(patients, self._context.session.load(self._name).units))
-        self._mark()
+        units = self._context.session.load(self._name).units
+        table.show(*patient_table(patients, units), selected=self._chosen_row())
         self.strip.value = volumes_svg(patients)
 
     def _pick(self, position: int) -> None:
@@ -183,27 +192,51 @@ class PatientsAtVoxelPanel:
 
     def _mark(self) -> None:
         """Highlight the patient whose lesion is outlined."""
+        table = self.loads if isinstance(self.patients, RegionPatients) else self.table
+        table.mark(self._chosen_row())
+
+    def _chosen_row(self) -> int | None:
         if self.patients is None:
-            return
+            return None
         folder = self._context.session.origin(self._name)[0]
         firsts = (file.partition("; ")[0] for file in self.patients.table["file"])
         keys = [f"{folder}/{file}" for file in firsts]
         patient = self._context.choices.patient
-        table = self.loads if isinstance(self.patients, RegionPatients) else self.table
-        table.mark(keys.index(patient) if patient in keys else None)
+        return keys.index(patient) if patient in keys else None
 
 
-def patient_columns(patients: PatientsAtVoxel, units: Units) -> pd.DataFrame:
+_OWN = (PATIENT, VOLUME_ML, VOXELS)
+# No column of a participants table has such names.
+_OF_REGION, _IN_REGION, _OF_LESION = "load: of region", "load: in region", "load: of lesion"
+_LOAD_HELP = {
+    _OF_REGION: "Share of the region that is lesioned",
+    _IN_REGION: "Lesioned volume of the region",
+    _OF_LESION: "Share of the lesion that lies in the region",
+}
+
+
+def patient_table(
+    patients: PatientsAtVoxel, units: Units
+) -> tuple[pd.DataFrame, tuple[Column, ...]]:
     """The patients as they are shown, of a region with their lesion load."""
-    shown: Any = shown_columns(patients.table.drop(columns="status"), units)
-    shown = shown.reset_index(drop=True)
-    if isinstance(patients, RegionPatients):
-        exp, unit = ("Exp. ", "Expected (mL)") if patients.is_expected else ("", "In region (mL)")
-        shown.insert(1, f"{exp}% of region", (100 * patients.of_region).round(2))
-        shown.insert(2, unit, patients.in_region_ml.round(3))
-        shown.insert(3, f"{exp}% of lesion", (100 * patients.of_lesion).round(2))
-        shown = shown.drop(columns="Voxels")  # room for the others
-    return shown
+    frame = patients.table.reset_index(drop=True)
+    if not isinstance(patients, RegionPatients):
+        return frame, shown_columns(frame, units, _OWN)
+    loads = {
+        _OF_REGION: patients.of_region,
+        _IN_REGION: patients.in_region_ml,
+        _OF_LESION: patients.of_lesion,
+    }
+    exp, unit = ("Exp. ", "Expected (mL)") if patients.is_expected else ("", "In region (mL)")
+    own = (
+        PATIENT,
+        Column(_OF_REGION, f"{exp}% of region", PERCENT, 100, _LOAD_HELP[_OF_REGION]),
+        Column(_IN_REGION, unit, VOLUME, help=_LOAD_HELP[_IN_REGION]),
+        Column(_OF_LESION, f"{exp}% of lesion", PERCENT, 100, _LOAD_HELP[_OF_LESION]),
+        VOLUME_ML,
+    )  # voxels are left out: room for the others
+    frame = frame.assign(**loads)
+    return frame, shown_columns(frame, units, own)
 
 
 def _places(region: str) -> list[tuple[str, str]]:

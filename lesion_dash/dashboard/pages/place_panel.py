@@ -9,6 +9,7 @@ import ipywidgets as widgets
 
 from ...plotting.figures import FILE_FORMATS
 from ..controls import card, download_button, heading, labelled, note, set_text
+from ..save_field import SaveField
 
 
 class PlacePanel:
@@ -33,10 +34,7 @@ class PlacePanel:
     ) -> None:
         self.caption, self.remark = note(), note()
         self.table = widgets.HTML()
-        self.file = widgets.Dropdown()
-        self.download = download_button(
-            "Download", "Save the file named beside it", lambda: save_file(self.file.value)
-        )
+        self.files = SaveField(save_file)
         self.figures = [
             download_button(
                 kind.upper(), f"Save the figure as {kind.upper()}", partial(save_figure, kind)
@@ -47,7 +45,10 @@ class PlacePanel:
         head = widgets.HBox([heading("At the crosshair"), self.caption])
         save = widgets.HBox(
             [
-                labelled(file_label, widgets.HBox([self.file, self.download])),
+                labelled(
+                    file_label,
+                    widgets.HBox([self.files.file, self.files.download, self.files.plain]),
+                ),
                 labelled("Figure of the maps", widgets.HBox(self.figures)),
             ]
         )
@@ -55,14 +56,6 @@ class PlacePanel:
         row = widgets.HBox([widgets.VBox([self.table, self.remark]), save])
         row.add_class("ld-place-row")
         self.widget = card(head, row, name=name)
-
-    def offer(self, files: tuple[str, ...] | list[tuple[str, str]]) -> None:
-        """Let these files be saved; the one that was chosen stays so where it is among them."""
-        names = [entry if isinstance(entry, str) else entry[1] for entry in files]
-        if tuple(files) != tuple(self.file.options):
-            file = self.file.value
-            self.file.options = files
-            self.file.value = file if file in names else names[0]
 
     def show(self, where: str, table: str, remark: str = "") -> None:
         """Show a place in words, and what is known of it as HTML."""

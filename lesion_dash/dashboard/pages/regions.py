@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import ipywidgets as widgets
-import pandas as pd
 
 from ...atlas.grouping import SWAPPED
+from ...atlas.levels import By
+from ...core.defaults import LEAST_PERCENT
+from ...core.formats import COEFFICIENT, COUNT, PERCENT, PROBABILITY, VOLUME
+from ...core.text import counted
 from ...plotting.figures import ML
 from ...regions.counts import FILE_NAME, RegionCount, RegionCounts
+from ...regions.involvement import Involvement
 from ..app_context import AppContext
-from ..controls import card, download_button, heading, note, set_text
+from ..controls import bind, card, download_button, heading, note, set_text
 from ..region_patients import peak_mm
-from ..state import Selection
-from ..tables import Table
-from ..tasks import Throttle
+from ..region_rows import Grouping, Row, frame_of, region_rows
+from ..state import REGIONS_BY, Selection
+from ..tasks import FRAME, Throttle
+from ..widgets.table import Column, Table
 
-_Counted = tuple[RegionCounts, str, tuple[str, ...]]
-"""The regions, the caption, and the notes on two cohorts."""
+
+@dataclass(frozen=True, eq=False)
+class _Counted:
+    """What the table is made of; the patients are None until they are counted."""
+
+    counts: RegionCounts
+    grouping: Grouping | None
+    involvement: Involvement | None
+    caption: str
+    notes: tuple[str, ...]
 
 
 class RegionsPanel:
@@ -29,38 +41,68 @@ class RegionsPanel:
 
     def __init__(self, context: AppContext) -> None:
         self._context = context
-        self._rows: list[RegionCount] = []
-        self._counts: RegionCounts | None = None
-        self._shown_for: Selection | None = None
+        self._rows: tuple[Row, ...] = ()
+        self._counted: _Counted | None = None
+        self._shown_for: tuple[Selection, str] | None = None
+        self._drawn_for: Selection | None = None  # the folders and the atlas that the rows are of
         self._atlas = ""  # whose regions the rows are
         guard = context.banner.guard
-        self.table = Table("regions", guard(self._go_to), on_none=guard(self._leave))
-        self._counter = context.worker()
+        self.table = Table("Regions", "regions", guard(self._go_to), on_none=guard(self._leave))
+        self._counter, self._measurer = context.worker(), context.worker()
         self.caption = note()
         self.remark = note()
+        self.by = widgets.Dropdown(options=[(REGIONS_BY[""], "")], value="")
+        self.by.add_class("ld-regions-by")
         save = context.banner.guard(lambda: context.save(FILE_NAME))
         self.download = download_button("CSV", f"Save {FILE_NAME}", save)
-        title = widgets.HBox([heading("Regions"), self.caption, self.download])
-        self.widget = card(title, self.table.widget, self.remark, name="regions")
+        title = widgets.HBox([heading("Regions"), self.caption, self.by, self.download])
+        self.widget = card(title, self.table, self.remark, name="regions")
         guarded = context.banner.guard(self._update)
-        update = Throttle(0.05, guarded)
-        names = ["cohort_a", "cohort_b", "min_patients", "atlas", "loaded_atlas"]
+        update = Throttle(FRAME, guarded)
+        names = ["cohort_a", "cohort_b", "min_patients", "atlas", "loaded_atlas", "regions_by"]
+        context.choices.observe(guard(lambda _: self._offer_levels()), names="loaded_atlas")
         context.choices.observe(lambda _: update(), names=names)
         context.choices.observe(guard(lambda _: self._mark()), names="region")
+        bind(context.choices, "regions_by", self.by)
+        self._offer_levels()
         guarded()
+
+    @property
+    def _by(self) -> By | None:
+        """The level that regions are put under, where the atlas has it."""
+        choices = self._context.choices
+        levels = self._context.session.levels(choices.loaded_atlas)
+        return next((by for by in levels if by == choices.regions_by), None)
+
+    def _offer_levels(self) -> None:
+        """The levels of the atlas; without any there is nothing to choose."""
+        levels = self._context.session.levels(self._context.choices.loaded_atlas)
+        chosen = self._context.choices.regions_by
+        # What was chosen for another atlas stays in the list: to choose it here is no fault.
+        names = [by for by in REGIONS_BY if by in ("", *levels, chosen)]
+        options = tuple((REGIONS_BY[by], by) for by in names)
+        if options != self.by.options:
+            with self.by.hold_trait_notifications():
+                self.by.options = options
+                self.by.value = chosen
+        (self.by.remove_class if len(names) > 1 else self.by.add_class)("ld-hidden")
 
     def _update(self) -> None:
         selection = self._context.choices.selection
         if not (selection.cohort_a and selection.atlas):
             self._show_nothing(self._missing(selection))
             return
-        current = replace(selection, map_key="")  # whichever map is shown
+        current = replace(selection, map_key=""), self._by or ""  # whichever map is shown
         if current == self._shown_for:
             return
         self._shown_for = current
         if not self._rows:
             set_text(self.caption, "Counting ...")
-        self._counter.submit(partial(self._count, selection), partial(self._show, current))
+        elif replace(current[0], min_patients=1) != self._drawn_for:
+            self.widget.add_class("ld-old")  # the rows are of other folders, or another atlas
+        self._counter.submit(
+            partial(self._count, selection, self._by), partial(self._show, current)
+        )
 
     def _missing(self, selection: Selection) -> str:
         if selection.cohort_a and self._context.choices.atlas:
@@ -68,35 +110,73 @@ class RegionsPanel:
         missing = "an atlas" if selection.cohort_a else "folder A"
         return f"Choose {missing} to see which regions the map lies in."
 
-    def _count(self, selection: Selection) -> _Counted | None:
-        counts, pair = (
-            self._context.session.regions(selection), self._context.session.overlap(selection)
-        )  # fmt: skip
-        notes = () if pair is None else pair.notes
-        return None if counts is None else (counts, self._describe(selection, counts), notes)
+    def _count(self, selection: Selection, by: By | None) -> _Counted | None:
+        session = self._context.session
+        counts, pair = session.regions(selection), session.overlap(selection)
+        if counts is None:
+            return None
+        counts.outside_by_distance  # noqa: B018 - measured here, not on the page's own thread
+        groups = session.region_groups(selection, by) if by else None
+        key = (selection.cohort_a, selection.atlas)
+        is_measured = session.has_involvement(*key) and (
+            by is None or session.has_involvement(*key, by)
+        )
+        involvement = session.involvement(*key) if is_measured else None
+        grouping = None
+        if by and groups:
+            of_groups = session.involvement(*key, by) if is_measured else None
+            grouping = Grouping(by, groups, of_groups)
+        caption = self._describe(selection, counts)
+        return _Counted(counts, grouping, involvement, caption, () if pair is None else pair.notes)
 
-    def _show(self, current: Selection, counted: _Counted | None) -> None:
+    def _measure(self, selection: Selection, by: By | None) -> _Counted | None:
+        """Count the patients of each region, which is kept, and all of it anew."""
+        session, key = self._context.session, (selection.cohort_a, selection.atlas)
+        for level in {None, by}:
+            session.involvement(*key, level)
+        return self._count(selection, by)
+
+    def _show(self, current: tuple[Selection, str], counted: _Counted | None) -> None:
         if counted is None or self._shown_for is None:
             return
-        if current != replace(self._shown_for, min_patients=current.min_patients):
+        selection, by = current
+        shown, shown_by = self._shown_for
+        if by != shown_by or selection != replace(shown, min_patients=selection.min_patients):
             return  # other folders or another atlas were chosen meanwhile
-        counts, caption, of_pair = counted
-        self._atlas = current.atlas
-        rows = shown_rows(counts)
-        self._rows, self._counts = rows, counts
+        self._atlas = selection.atlas
+        self._drawn_for = replace(selection, min_patients=1)
+        self.widget.remove_class("ld-old")
+        self._counted = counted
+        self._rows = region_rows(counted.counts, counted.involvement, counted.grouping)
         self.download.disabled = False
-        set_text(self.caption, caption)
-        self.table.show(shown_columns(rows, counts.probabilistic))
-        self._mark()
-        set_text(self.remark, "; ".join([*_hidden(counts, rows), *of_pair, *counts.notes]))
-        is_swapped = any(SWAPPED in remark for remark in counts.notes)
+        set_text(self.caption, counted.caption)
+        self._show_rows()
+        notes = [*self._hidden(), *counted.notes, *counted.counts.notes]
+        set_text(self.remark, "; ".join(notes))
+        is_swapped = any(SWAPPED in remark for remark in counted.counts.notes)
         (self.remark.add_class if is_swapped else self.remark.remove_class)("ld-alarm")
+        if counted.involvement is None:
+            level = counted.grouping.by if counted.grouping else None
+            measure = partial(self._measure, selection, level)
+            self._measurer.submit(measure, partial(self._show, current))
+
+    def _show_rows(self) -> None:
+        assert self._counted is not None
+        counts = self._counted.counts
+        columns = shown_columns(counts, bool(self._context.choices.cohort_b))
+        names = [column.key for column in columns]
+        frame = frame_of(self._rows, names, counts.probabilistic)
+        pinned = sum(row.kind in ("outside", "band") for row in self._rows)
+        parents = [row.parent for row in self._rows]
+        self.table.show(frame, columns, selected=self._chosen_row(), pinned=pinned, parents=parents)
 
     def _show_nothing(self, caption: str) -> None:
-        self._rows, self._counts, self._shown_for = [], None, None
+        self._rows, self._counted, self._shown_for, self._drawn_for = (), None, None, None
+        self.widget.remove_class("ld-old")
         self.download.disabled = True
         set_text(self.caption, caption)
-        self.table.show(shown_columns([]))
+        columns = (*_FIRST, *_COUNTED)
+        self.table.show(frame_of((), [column.key for column in columns], False), columns)
         set_text(self.remark, "")
 
     def _describe(self, selection: Selection, counts: RegionCounts) -> str:
@@ -105,73 +185,126 @@ class RegionsPanel:
             whose = "of A and of B" if selection.cohort_b else "of A"
             lower = ": lower the minimum" if k > 1 else ""
             return f"No voxel is lesioned in ≥ {k} patient{'' if k == 1 else 's'} {whose}{lower}"
-        size = f"{counts.mask.volume_mm3 / ML:,.1f} mL"
+        size = VOLUME.with_unit(counts.mask.volume_mm3 / ML)
         last = counts.rows[-1]
         # Of a probabilistic atlas, what is expected outside: its maps reach far, if faintly.
-        outside = f"{100 * last.mean_probability:.0f} % {last.region}"
+        outside = f"{PERCENT.with_unit(100 * last.mean_probability)} {last.region}"
         pair = session.overlap(selection)
         if pair is None:
             return f"A alone: voxels lesioned in ≥ {k} patients of A, {size}, {outside}"
-        dice = "" if math.isnan(pair.dice) else f", Dice {pair.dice:.2f}"
+        dice = "" if math.isnan(pair.dice) else f", Dice {COEFFICIENT.text(pair.dice)}"
         return f"Overlap: voxels lesioned in ≥ {k} patients of A and of B, {size}, {outside}{dice}"
 
+    def _hidden(self) -> list[str]:
+        assert self._counted is not None
+        shown = sum(row.kind == "region" for row in self._rows)
+        number = len(self._counted.counts.rows) - 1 - shown
+        if not number:
+            return []
+        regions = counted(number, "region")
+        return [f"{regions} without overlap omitted here (included in {FILE_NAME})"]
+
     def _go_to(self, position: int) -> None:
-        row, counts, choices = self._rows[position], self._counts, self._context.choices
-        if not (counts and row.voxels) or choices.loaded_atlas != self._atlas:
+        row, choices = self._rows[position], self._context.choices
+        if self._counted is None or choices.loaded_atlas != self._atlas:
             return
-        if row is counts.rows[-1]:  # outside the atlas
-            choices.mm, choices.region = counts.places[-1], None
-            return
-        session = self._context.session
-        names = filter(None, (choices.cohort_a, choices.cohort_b))
-        choices.mm = peak_mm(counts, row, [session.load(name) for name in names])
-        choices.region = row.label
+        counts = self._counted.counts
+        if row.kind == "region" and isinstance(row.counted, RegionCount):
+            session = self._context.session
+            names = filter(None, (choices.cohort_a, choices.cohort_b))
+            choices.mm = peak_mm(counts, row.counted, [session.load(name) for name in names])
+            choices.region = row.counted.label
+        elif row.place is not None and row.counted.voxels:
+            grouping = self._counted.grouping
+            of_row = grouping.counts if row.kind == "group" and grouping else counts
+            choices.mm, choices.region = of_row.places[row.place], None
 
     def _leave(self) -> None:
         self._context.choices.region = None
 
     def _mark(self) -> None:
         """Highlight the region whose patients are asked for."""
+        chosen = self.table.selected
+        is_region = chosen is None or self._rows[chosen].kind == "region"
+        if self._context.choices.region is not None or is_region:
+            self.table.mark(self._chosen_row())
+
+    def _chosen_row(self) -> int | None:
         label = self._context.choices.region
-        inside = [row.label for row in self._rows[:-1]]
-        if label in inside:
-            self.table.mark(inside.index(label))
-        elif label is not None or self.table.marked != len(inside):  # which is outside all regions
-            self.table.mark(None)
+        places = (
+            position
+            for position, row in enumerate(self._rows)
+            if row.kind == "region" and isinstance(row.counted, RegionCount)
+            if row.counted.label == label
+        )
+        return next(places, None) if label is not None else None
 
 
-def shown_rows(counts: RegionCounts) -> list[RegionCount]:
-    """The regions that hold a voxel of the map, and what lies outside the atlas."""
-    *regions, outside = counts.rows
-    return [*(row for row in regions if row.voxels), outside]
+_FIRST = (Column("region", "Region", wraps=True),)
+_NAMES = (
+    Column("full_name", "Full name", wraps=True),
+    Column("gyrus", "Gyrus", wraps=True, is_optional=True),
+    Column("lobe", "Lobe", wraps=True),
+    Column("hemisphere", "Hemisphere", is_optional=True),
+    Column("system", "System", is_optional=True),
+)
+_LABEL = Column("label", "Label", is_optional=True)
+_VOXELS = Column(
+    "voxels", "Voxels", COUNT, help="Voxels of the map that lie in the region", is_optional=True
+)
+_COUNTED = (
+    Column("volume_mm3", "Volume (mL)", VOLUME, 1 / ML, "Volume of the map within the region"),
+    Column("percent_of_map", "% of map", PERCENT, help="Share of the map that lies in the region"),
+    Column(
+        "percent_of_region", "% of region", PERCENT, help="Share of the region that the map covers"
+    ),
+    Column(
+        "dice", "Dice", COEFFICIENT, help="Dice coefficient of map and region: 1 for the same",
+        is_optional=True,
+    ),
+)  # fmt: skip
+_EXPECTED = (
+    Column(
+        "expected_volume_mm3", "Expected (mL)", VOLUME, 1 / ML,
+        "Sum of the region's probabilities over the map, as a volume",
+    ),
+    Column(
+        "mean_probability", "Exp. % of map", PERCENT, 100,
+        "Expected share of the map that lies in the region",
+    ),
+    Column(
+        "expected_percent_of_region", "Exp. % of region", PERCENT,
+        help="Expected share of the region that the map covers",
+    ),
+    Column(
+        "max_probability", "Max. prob.", PROBABILITY,
+        help="Largest probability of the region at a voxel of the map",
+    ),
+)  # fmt: skip
 
 
-def _hidden(counts: RegionCounts, rows: list[RegionCount]) -> list[str]:
-    number = len(counts.rows) - len(rows)
-    if not number:
-        return []
-    regions = "1 region" if number == 1 else f"{number} regions"
-    return [f"and {regions} without a voxel of the map, which {FILE_NAME} lists as well"]
-
-
-def shown_columns(rows: list[RegionCount], probabilistic: bool = False) -> pd.DataFrame:
-    """The region table as it is shown: what fits beside the choices, volumes in mL."""
-    describe, columns = (_expected, _EXPECTED) if probabilistic else (_counted, _COUNTED)
-    return pd.DataFrame([describe(row) for row in rows], columns=list(columns))
-
-
-_FIRST = ("Region", "Label", "Voxels")
-_COUNTED = (*_FIRST, "Volume (mL)", "% of map", "% of region", "Dice")
-_EXPECTED = (*_FIRST, "Expected (mL)", "Exp. % of map", "Exp. % of region", "Max. prob.")
-
-
-def _counted(row: RegionCount) -> tuple[Any, ...]:
-    volume, of_map = round(row.volume_mm3 / ML, 3), round(row.percent_of_map, 2)
-    measures = of_map, round(row.percent_of_region, 2), round(row.dice, 3)
-    return row.region, row.label, row.voxels, volume, *measures
-
-
-def _expected(row: RegionCount) -> tuple[Any, ...]:
-    volume, of_map = round(row.expected_volume_mm3 / ML, 3), round(100 * row.mean_probability, 2)
-    measures = of_map, round(row.expected_percent_of_region, 2), round(row.max_probability, 2)
-    return row.region, row.label, row.voxels, volume, *measures
+def shown_columns(counts: RegionCounts, has_b: bool) -> tuple[Column, ...]:
+    """The columns that say something about this atlas; patients are those of folder A."""
+    of_a = " of A" if has_b else ""
+    patients = (
+        Column(
+            "patients", f"Patients{of_a}", COUNT,
+            help=f"Patients{of_a} with any lesioned voxel in the region, at any threshold",
+        ),
+        Column(
+            "patients_at_least", f"≥ {LEAST_PERCENT:g} % of it", COUNT, is_optional=True,
+            help=f"Patients{of_a} of whom at least {LEAST_PERCENT:g} % of the region is lesioned",
+        ),
+        Column(
+            "max_patients_at_voxel", "Most at a voxel", COUNT,
+            help=f"Largest number of patients{of_a} lesioned at one voxel of the region",
+        ),
+        Column(
+            "mean_percent_lesioned", "Mean load %", PERCENT,
+            help="Share of the region that is lesioned, mean of the patients lesioned there",
+        ),
+    )  # fmt: skip
+    known = set(counts.columns)
+    names = tuple(column for column in _NAMES if column.key in known)
+    amounts = _EXPECTED if counts.probabilistic else _COUNTED
+    return (*_FIRST, *names, *patients, *amounts, _VOXELS, _LABEL)

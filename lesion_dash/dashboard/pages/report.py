@@ -17,10 +17,7 @@ from ..reporting import ReportChoice, Reporting
 from .map_card import plain_button
 
 ARCHIVE_NAME = "report.zip"
-_ABOUT = (
-    "One page with patients, maps, tables, methods and how to make it again. It loads nothing from "
-    "elsewhere, and prints well."
-)
+_ABOUT = "One page with patients, maps, tables, methods and code. Self-contained HTML; print-ready."
 _EMPTY = "Choose folder A to make a report."
 _LONGEST_TITLE = 200
 
@@ -80,7 +77,8 @@ class ReportPanel:
         if not now.cohort_a:
             return None
         title = str(self.title.value)[:_LONGEST_TITLE]
-        return ReportChoice(now.cohort_a, now.cohort_b, now.min_patients, now.atlas, title)
+        sides = self._context.session.sides_of(now.atlas)
+        return ReportChoice(now.cohort_a, now.cohort_b, now.min_patients, now.atlas, title, sides)
 
     @property
     def report(self) -> Report | None:

@@ -17,9 +17,10 @@ from ..lab_choices import FIRST_THRESHOLDS, InputChoices, RoiRequest, Setup, Way
 from ..lab_inputs import missing, setup_of
 from ..lab_steps import step_of, step_text
 from ..persisted_inputs import Control, control, file_control
-from ..picture import Mm
+from ..places import Mm
 from ..roi_lab import RoiLab, RoiResult, draw_answer_values, draw_step
-from ..tasks import Debounce
+from ..save_field import saved_bytes
+from ..tasks import FRAME, PAUSE, Debounce
 from .roi_code import CodePanel
 from .roi_contrast import ContrastPanel
 from .roi_input import InputPanel
@@ -28,14 +29,14 @@ from .roi_picture import PicturePanel
 from .roi_steps import StepsPanel
 from .roi_values import ValuesPanel
 
-TITLE = "ROI lab"
+TITLE = "ROI"
 _PRESS = "Press “{}” to begin."
 _CHANGED = "These choices changed: press “{}” to see them."
-_NOTHING = "Nothing to show: see the message at the top."
+_NOTHING = "Nothing to show: see the message."
 
 
 def build(context: AppContext) -> widgets.Widget:
-    """Input and test on the left, what comes of them beside."""
+    """Input and test above, what comes of them below, in the order of work."""
     page = RoiPage(context)
     context.inputs.follow("roi", roi_controls(page, context), page.come_back)
     return page.widget
@@ -73,13 +74,12 @@ class RoiPage:
         self.widget = self._lay_out()
         self._follow()
         self._show_nothing()
-        self.input.open_first()
 
     def _follow(self) -> None:
         guard = self.context.banner.guard
-        settled = Debounce(0.1, guard(self._choices_changed))
+        settled = Debounce(FRAME, guard(self._choices_changed))
         self.choices.observe(lambda _: settled())
-        later = Debounce(0.2, guard(self._way_changed))
+        later = Debounce(PAUSE, guard(self._way_changed))
         self.way.observe(lambda _: later())
         # A picked part has another number where the parts are others.
         names = [name for name in self.way.trait_names() if name not in ("picks", "atlas")]
@@ -283,7 +283,9 @@ class RoiPage:
             self.context.saver.save(name, content)
             return
         job = partial(run_files, answer.run)
-        self._writer.submit(job, lambda files: self.context.saver.save(name, files[name]))
+        self._writer.submit(
+            job, lambda files: self.context.saver.save(name, saved_bytes(name, files.__getitem__))
+        )
 
 
 def _maps_of(setup: Setup) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ import traitlets as t
 from ...rois.saving import SCRIPT_NAME, names_of_run
 from ..controls import card, download_button, heading, labelled, note
 from ..roi_lab import RoiResult
+from ..save_field import SaveField
 from ..scripts import static_text
 
 _ABOUT = "Run it with the Python that lesion_dash is installed in: it gives the same voxels."
@@ -36,15 +37,12 @@ class CodePanel:
     def __init__(self, save: Callable[[str], None]) -> None:
         self.code = widgets.HTML()
         self.copy = CopyButton()
-        self.file = widgets.Dropdown(options=[])
-        self.download = download_button(
-            "Download", "Save the file named beside", lambda: save(str(self.file.value))
-        )
+        self.files = SaveField(save)
         self.script = download_button("Script", f"Save {SCRIPT_NAME}", lambda: save(SCRIPT_NAME))
         self.code.add_class("ld-code")
-        row = widgets.HBox([self.file, self.download])
+        row = widgets.HBox([self.files.file, self.files.download, self.files.plain])
         row.add_class("ld-save-row")
-        head = widgets.HBox([heading("6  Show me the code"), note(_ABOUT), self.copy, self.script])
+        head = widgets.HBox([heading("6  Show code"), note(_ABOUT), self.copy, self.script])
         files = labelled("Save the regions of interest and what belongs to them", row)
         self.widget = card(head, self.code, files, name="roi-code")
         self.clear()
@@ -54,16 +52,13 @@ class CodePanel:
         self.code.value = f'<pre tabindex="0">{html.escape(answer.script)}</pre>'
         self.copy.text = answer.script
         names = names_of_run(answer.values is not None)[:-1]  # the last is the provenance
-        file = self.file.value
-        self.file.options = names
-        self.file.value = file if file in names else names[0]
-        has_rois = len(answer.run.rois) > 0
-        self.file.disabled = self.download.disabled = not has_rois
+        self.files.offer(names)
+        self.files.disable(not len(answer.run.rois))
         self.script.disabled = False
 
     def clear(self) -> None:
         """There is nothing to show."""
-        self.code.value = "<pre># Run the test: the script that makes the same stands here.</pre>"
+        self.code.value = "<pre># Run the test: the script appears here.</pre>"
         self.copy.text = ""
-        self.file.options = []
-        self.file.disabled = self.download.disabled = self.script.disabled = True
+        self.files.offer([])
+        self.script.disabled = True

@@ -7,9 +7,10 @@ from typing import Any
 import ipywidgets as widgets
 
 from ...core.errors import LesionDashError
+from ...core.text import counted
 from ...images.events import list_conditions
 from ..app_context import AppContext
-from ..controls import bind, card, labelled, note, set_text
+from ..controls import NameList, bind, card, labelled, note, set_text
 from ..file_field import FileField
 from ..lab_choices import KINDS, InputChoices
 from ..lab_files import LabFiles
@@ -55,7 +56,7 @@ class InputPanel:
     def __init__(self, context: AppContext, files: LabFiles, choices: InputChoices) -> None:
         self._context, self._files, self._choices = context, files, choices
         self.kind = widgets.Dropdown(options=[(words, key) for key, words in KINDS.items()])
-        self.folder, self.folder_b = widgets.Dropdown(), widgets.Dropdown()
+        self.folder, self.folder_b = NameList(), NameList()
         self.runs = PickList("run", rows=4)
         nothing = [("Choose", "")]
         self.table, self.file, self.column, self.a, self.b = (
@@ -66,7 +67,7 @@ class InputPanel:
             **number_field("roi", "repetition_time"), step=0.1
         )
         self.fwhm_mm = widgets.BoundedFloatText(**number_field("roi", "fwhm_mm"), step=1)
-        self.mask = FileField(files, "Everywhere in the image")
+        self.mask = FileField(files, "Whole image")
         self.hint, self.numbers_hint = note(), note()
         self.folder_name = widgets.Label()
         self._fields = self._make_fields()
@@ -74,17 +75,12 @@ class InputPanel:
                            name="roi-input")  # fmt: skip
         self._offer_folders()
         self._bind()
+        context.session.root.observe(context.banner.guard(self._offer_folders))
         guard = context.banner.guard
         self.kind.observe(guard(self._kind_chosen), names="value")
         choices.observe(guard(self._folder_chosen), names="folder")
         choices.observe(guard(self._offer_groups), names=["runs", "table", "column"])
         self._show_fields()
-
-    def open_first(self) -> None:
-        """Choose the runs of the data root, where there are any, so that one click shows a map."""
-        folder = self._files.first_runs()
-        if folder:
-            self._choices.folder = folder
 
     def _make_fields(self) -> dict[str, widgets.Widget]:
         self.folder_name.add_class("ld-label")
@@ -110,7 +106,7 @@ class InputPanel:
             "groups": groups,
             "numbers": numbers,
             "numbers_hint": self.numbers_hint,
-            "mask": labelled("Test only inside", self.mask.widget),
+            "mask": labelled("Test mask", self.mask.widget),
         }
 
     def _bind(self) -> None:
@@ -128,8 +124,6 @@ class InputPanel:
         self.mask.clear()
         self._offer_folders()
         self._show_fields()
-        if change["new"] == "series":
-            self.open_first()
 
     def _show_fields(self) -> None:
         kind = self._choices.kind
@@ -146,9 +140,9 @@ class InputPanel:
         is_masks = self._choices.kind in ("cohorts", "split", "score")
         folders = self._context.session.root.cohorts if is_masks else self._files.folders
         words = self._context.session.root.words_of
-        options = [(f"{words(name)} ({n} images)", name) for name, n in folders.items()]
-        self.folder.options = [("Choose a folder", ""), *options]
-        self.folder_b.options = [("Choose a folder", ""), *options]
+        options = [(f"{words(name)} ({counted(n, 'image')})", name) for name, n in folders.items()]
+        self.folder.offer([("Choose a folder", ""), *options])
+        self.folder_b.offer([("Choose a folder", ""), *options])
 
     def _folder_chosen(self, change: dict[str, Any]) -> None:
         folder, choices = change["new"], self._choices
@@ -194,7 +188,7 @@ class InputPanel:
                 return list_conditions(tables_of_runs(choices, self._files))
             except LesionDashError as error:
                 # Not in the banner: the choice is not finished, and this says what it needs.
-                set_text(self.hint, str(error))
+                set_text(self.hint, self._context.session.root.without_paths(str(error)))
         return ()
 
 

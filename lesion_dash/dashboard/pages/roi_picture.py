@@ -10,7 +10,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..controls import labelled
-from ..picture import Mm
+from ..places import Mm
 from ..roi_lab import RoiResult
 
 _WAYS = [("Automatic", True), ("Typed", False)]

@@ -10,7 +10,7 @@ from ...core.errors import InputError
 from ...rois.recipe import InsideFile, InsideRegions, MoreIn, RecipeStep
 from ...rois.steps import FillHoles, Morph
 from ..app_context import AppContext
-from ..controls import labelled, note, set_text
+from ..controls import NameList, labelled, note, set_text
 from ..file_field import FileField
 from ..lab_choices import WayChoices
 from ..pick_list import PickList
@@ -30,9 +30,9 @@ _KINDS = {
 }
 _MORPHS = ("dilate", "erode", "open", "close")
 _UNITS = [
-    ("voxels, over faces (6)", ("voxels", 6)),
-    ("voxels, edges too (18)", ("voxels", 18)),
-    ("voxels, corners too (26)", ("voxels", 26)),
+    ("voxels, 6-neighbourhood", ("voxels", 6)),
+    ("voxels, 18-neighbourhood", ("voxels", 18)),
+    ("voxels, 26-neighbourhood", ("voxels", 26)),
     ("mm, a ball", ("mm", 6)),
 ]
 
@@ -51,8 +51,9 @@ class StepsPanel:
         self._context, self._lab, self._choices = context, lab, choices
         self.threshold = ThresholdField(context, choices)
         self.kind = widgets.Dropdown(options=[(words, key) for key, words in _KINDS.items()])
-        atlases = context.session.root.atlas_options
-        self.atlas = widgets.Dropdown(options=[("Choose an atlas", ""), *atlases])
+        self.atlas = NameList()
+        self._offer_atlases()
+        context.session.root.observe(self._offer_atlases)
         self.regions = PickList("region", rows=4)
         self.file = FileField(lab.files, "Choose a folder")
         self.above = widgets.BoundedFloatText(min=0, max=1e9, step=0.05)
@@ -64,6 +65,10 @@ class StepsPanel:
         self.widget = self._lay_out()
         self._connect()
         self.kind.value = "dilate"
+
+    def _offer_atlases(self) -> None:
+        atlases = self._context.session.root.atlas_options
+        self.atlas.offer([("Choose an atlas", ""), *atlases])
 
     def show(self, answer: RoiResult) -> None:
         """Fit the form to what was computed."""
@@ -90,7 +95,7 @@ class StepsPanel:
             form.add_class("ld-plain")
         buttons = widgets.HBox([self.add, self.undo])
         buttons.add_class("ld-buttons")
-        form = labelled("One step more", self.kind, *self._forms.values(), buttons)
+        form = labelled("Add step", self.kind, *self._forms.values(), buttons)
         box = widgets.VBox([self.threshold.widget, form])
         box.add_class("ld-roi-form")
         return box

@@ -8,13 +8,14 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 
+from ...core.formats import VALUE
 from ...plotting.figures import nice_ceiling
 from ..app_context import AppContext
 from ..controls import bind, labelled, note, set_text
 from ..lab_choices import MAPS, WayChoices
 from ..roi_lab import RoiResult
 
-_SIDES = [("Above", "above"), ("Below", "below"), ("Beyond ±", "both")]
+_SIDES = [("Above", "above"), ("Below", "below"), ("|value| above", "both")]
 _FEWEST_STEPS = 50
 """Of the slider; its step is a power of ten, so that values are easy to name."""
 _STEP_OF_P = 0.001
@@ -77,7 +78,7 @@ class ThresholdField:
         self.threshold.readout_format = f".{3 if is_p else max(0, -digits)}f"
         self._set_range(-top if low < 0 else 0.0, top)
         unit = f" {answer.run.stat_map.unit}" if answer.run.stat_map.unit else ""
-        set_text(self.hint, f"Range {low:.3g} to {high:.3g}{unit}.{_sides(answer)}")
+        set_text(self.hint, f"Range {VALUE.text(low)} to {VALUE.text(high)}{unit}.{_sides(answer)}")
 
     def _set_range(self, bottom: float, top: float) -> None:
         # Neither end may pass the other, nor cut the value off, on the way.

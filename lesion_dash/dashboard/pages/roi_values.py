@@ -8,13 +8,21 @@ from collections.abc import Callable
 import ipywidgets as widgets
 import pandas as pd
 
+from ...core.formats import COUNT, VALUE
 from ...rois.sources import MapSource
 from ...rois.values import CAUTION
 from ..controls import card, download_button, heading, note, set_text
 from ..roi_lab import RoiResult
-from ..tables import Table, short
+from ..widgets.table import Column, Table
 
-_COLUMNS = ("Region", "Group", "n", "Mean", "SD", "Median")
+_COLUMNS = (
+    Column("roi", "Region"),
+    Column("group", "Group"),
+    Column("n", "n", COUNT, help="Samples of the group"),
+    Column("mean", "Mean", VALUE),
+    Column("sd", "SD", VALUE, help="Standard deviation, of n − 1"),
+    Column("median", "Median", VALUE),
+)
 
 
 class ValuesPanel:
@@ -29,10 +37,10 @@ class ValuesPanel:
     def __init__(self, save: Callable[[], None]) -> None:
         self.caption, self.caution = note(), note()
         self.image = widgets.HTML()
-        self.table = Table("roi-values", rows=10)
+        self.table = Table("Values", "roi-values", rows=10)
         self.download = download_button("CSV", "Save roi_values.csv, a row for each sample", save)
         self.image.add_class("ld-roi-plots")
-        row = widgets.HBox([self.image, self.table.widget])
+        row = widgets.HBox([self.image, self.table])
         row.add_class("ld-roi-row")
         head = widgets.HBox([heading("5  Values"), self.caption, self.download])
         self.widget = card(head, row, self.caution, name="roi-values")
@@ -47,7 +55,7 @@ class ValuesPanel:
         self.download.disabled = False
         set_text(self.caption, f"{values.unit} of {len(values.samples):,} samples")
         set_text(self.caution, CAUTION)
-        self.table.show(shown_summary(values.summary))
+        self.table.show(values.summary, _COLUMNS)
 
     def paint(self, content: bytes) -> None:
         """Show the box plots."""
@@ -64,12 +72,4 @@ class ValuesPanel:
         self.image.value = ""
         set_text(self.caption, words)
         set_text(self.caution, "")
-        self.table.show(pd.DataFrame(columns=list(_COLUMNS)))
-
-
-def shown_summary(summary: pd.DataFrame) -> pd.DataFrame:
-    """The summary of the groups as it is shown."""
-    shown = summary.set_axis(list(_COLUMNS), axis=1)
-    for name in ("Mean", "SD", "Median"):
-        shown[name] = [short(value) for value in summary[name.lower()]]
-    return shown
+        self.table.show(pd.DataFrame(), ())

@@ -25,7 +25,7 @@ from ..measurement_service import (
 )
 from ..persisted_inputs import Control, control, file_control
 from ..registering import Request, open_pair, register_pair
-from ..tasks import Debounce, Done, Job, Worker
+from ..tasks import FRAME, PAUSE, Debounce, Done, Job, Worker
 from ..template_code import SCRIPT_NAME, ZIP_NAME, files_of, script_of
 from ..volume_pair import VolumePair
 from .template_code import CodePanel
@@ -34,9 +34,9 @@ from .template_region import RegionPanel
 from .template_signal import SignalPanel
 from .template_view import EMPTY, VolumePanel
 
-TITLE = "Template & signal"
-_SEE_ABOVE = "See the message at the top."
-_NOTHING = "Nothing to show: see the message at the top."
+TITLE = "Registration and signal"
+_SEE_ABOVE = "See the message."
+_NOTHING = "Nothing to show: see the message."
 _FIRST_REGISTER = (
     "Press “Register” first: a region of the template has no place in the native image before."
 )
@@ -86,8 +86,8 @@ class TemplatePage:
         self._registered: tuple[Request, VolumePair] | None = None
         self._stop = threading.Event()
         guard = context.banner.guard
-        settled = Debounce(0.1, guard(self._choices_changed))
-        measured = Debounce(0.3, guard(self._measure))
+        settled = Debounce(FRAME, guard(self._choices_changed))
+        measured = Debounce(PAUSE, guard(self._measure))
         self._measure_soon = measured
         self.images = ImagesPanel(context, self.files, settled, guard(self._run), self._cancel)
         self.slices = VolumePanel(context)
@@ -283,8 +283,7 @@ class TemplatePage:
 
     def _measuring_failed(self, error: Exception) -> None:
         if isinstance(error, LesionDashError):
-            root = f"{self.context.session.root.path}/"
-            self.signal.say(str(error).replace(root, ""))
+            self.signal.say(self.context.session.root.without_paths(str(error)))
         else:
             self.signal.say(_NOTHING)
             self.context.banner.show(error)

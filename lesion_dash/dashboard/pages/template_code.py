@@ -13,7 +13,7 @@ from .roi_code import CopyButton
 
 _ABOUT = "Run it with the Python that lesion_dash is installed in: it gives the same numbers."
 _ALL, _PACKING = "Download all", "Packing ..."
-_NOTHING = "# Choose an image: the Python that does the same stands here."
+_NOTHING = "# Choose an image: the Python code appears here."
 
 
 class CodePanel:
@@ -32,7 +32,7 @@ class CodePanel:
         self.script = download_button("Script", f"Save {SCRIPT_NAME}", lambda: save(SCRIPT_NAME))
         self.code.add_class("ld-code")
         head = widgets.HBox(
-            [heading("5  Show me the code"), note(_ABOUT), self.copy, self.script, self.all]
+            [heading("5  Show code"), note(_ABOUT), self.copy, self.script, self.all]
         )
         self.widget = card(head, self.code, name="template-code")
         self.show("", False)

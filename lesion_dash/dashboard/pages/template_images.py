@@ -24,7 +24,7 @@ _OWN_SPACE = "None: the image's own space"
 _CHOOSE_IMAGE = "Choose an image of one volume."
 _CHOOSE_FILE = "Choose a file in each folder."
 _NO_TEMPLATE = "Without a template nothing is registered: go on to 3 and 4."
-_LESION = "On the image's grid. It is left out of the comparison, and brought along."
+_LESION = "On the image's grid. It is excluded from the comparison and transformed as well."
 
 
 class ImagesPanel:
@@ -51,7 +51,7 @@ class ImagesPanel:
         self.lesion = SourceField(files, "None", title="Lesion mask")
         self.kind = widgets.ToggleButtons(options=[(kind.capitalize(), kind) for kind in KINDS])
         self.kind.value = KIND
-        self.run = widgets.Button(description="Register", tooltip="Bring the image to the template")
+        self.run = widgets.Button(description="Register", tooltip="Register image to template")
         self.cancel = widgets.Button(description="Cancel", tooltip="Stop what is running")
         self.bar = widgets.FloatProgress(min=0, max=1)
         self.busy, self.hint = note(), note()

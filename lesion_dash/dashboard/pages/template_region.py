@@ -8,6 +8,9 @@ from typing import Any
 import ipywidgets as widgets
 
 from ...atlas.formats import Region
+from ...core.formats import VOLUME
+from ...core.text import counted
+from ...plotting.figures import ML
 from ..app_context import AppContext
 from ..controls import card, labelled, note, set_text
 from ..lab_files import LabFiles
@@ -38,6 +41,7 @@ class RegionPanel:
         map_chosen: Callable[[str], None],
         changed: Callable[[], None],
     ) -> None:
+        self._context = context
         self._map_chosen, self._changed = map_chosen, changed
         self.map = SourceField(files, "Choose a folder", title="Map")
         self.label = widgets.Dropdown(options=[], tooltip="Region", disabled=True)
@@ -113,12 +117,12 @@ class RegionPanel:
         unseen(self._field, placed.is_label)
         if placed.mask is None:
             self.size.value = ""
-            set_text(self.hint, placed.why)
+            set_text(self.hint, self._context.session.root.without_paths(placed.why))
             return
         mask, grid = placed.mask, placed.mask.grid
         edges = " x ".join(f"{edge:.3g}" for edge in grid.voxel_size)
-        self.size.value = f"<b>{mask.volume_mm3:,.0f} mm³</b>"
-        words = f"{mask.voxels:,} voxels of {edges} mm"
+        self.size.value = f"<b>{VOLUME.with_unit(mask.volume_mm3 / ML)}</b>"
+        words = f"{counted(mask.voxels, 'voxel')} of {edges} mm"
         set_text(self.hint, "; ".join([words, *mask.notes]))
 
     def say(self, text: str) -> None:
@@ -138,7 +142,7 @@ class RegionPanel:
 
     def _lay_out(self) -> widgets.VBox:
         self.size.add_class("ld-region-size")
-        self._field = labelled("Least probability", self.threshold)
+        self._field = labelled("Minimum probability", self.threshold)
         size = labelled("Size", self.size)
         row = widgets.HBox(
             [

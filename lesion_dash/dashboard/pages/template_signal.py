@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
+from ...core.formats import PERCENT, VALUE
 from ...scans.signal_definitions import Definition
 from ...scans.signal_measures import Measure
 from ..app_context import AppContext
@@ -133,10 +134,10 @@ def _row(measure: Measure) -> str:
     name = _name(measure.measure, measure.source, measure.formula)
     if math.isnan(measure.value):
         return _sentence(name, measure.reason)
-    zeros = f"{measure.noise_zeros_percent:.1f} % zeros"
+    zeros = f"{PERCENT.with_unit(measure.noise_zeros_percent)} zeros"
     against = f"; against {measure.against}" if measure.against else ""
     cells = [
-        f"<b>{_number(measure.value)}</b>",
+        f"<b>{VALUE.text(measure.value)}</b>",
         _interval(measure),
         _region(measure.signal, f"n {measure.signal_voxels:,}{against}"),
         _region(measure.noise, f"n {measure.noise_voxels:,}, {zeros}"),
@@ -166,8 +167,4 @@ def _region(name: str, more: str) -> str:
 def _interval(measure: Measure) -> str:
     if math.isnan(measure.low):
         return f"<small>{html.escape(measure.reason)}</small>"
-    return f"{_number(measure.low)} to {_number(measure.high)}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.4g}".replace("-", "−")
+    return f"{VALUE.text(measure.low)} to {VALUE.text(measure.high)}"

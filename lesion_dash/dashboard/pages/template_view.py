@@ -8,6 +8,7 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 
+from ...core.formats import COEFFICIENT, PERCENT, VOLUME
 from ...images.masks import Mask
 from ...images.nifti import Space
 from ...images.survey import axis_codes
@@ -24,7 +25,7 @@ EMPTY = "Choose an image on the left, then a template, and press “Register”.
 _ENOUGH = 50_000
 """Voxels that tell where the middle of a region is."""
 
-_BEFORE = "Before: where the headers put the image"
+_BEFORE = "Before registration (header alignment)"
 _SIMILARITY = "similarity is the mean squared local correlation with the template"
 _OWN = "The image in its own space"
 _REFUSED = "Refused: this is not where the image belongs"
@@ -48,7 +49,7 @@ class VolumePanel:
         self.caption = note()
         self.facts = widgets.HTML()
         self.to_region = widgets.Button(
-            description="To region", tooltip="Put the crosshair into the middle of the region"
+            description="Go to region", tooltip="Put the crosshair into the middle of the region"
         )
         self.orientation = widgets.ToggleButtons(
             options=[("Neurological", False), ("Radiological", True)],
@@ -106,7 +107,7 @@ class VolumePanel:
         self.view.clear(why)
         set_text(self.caption, "")
         self.to_region.disabled = True
-        self.facts.value = '<div class="ld-empty">Numbers of the registration stand here.</div>'
+        self.facts.value = '<div class="ld-empty">Registration quality appears here.</div>'
 
     @property
     def _is_radiological(self) -> bool:
@@ -120,7 +121,7 @@ class VolumePanel:
         self.facts.add_class("ld-quality")
         row = widgets.HBox([stage, self.facts])
         row.add_class("ld-blend-row")
-        head = widgets.HBox([heading("2  Look"), self.caption, self.to_region, self.orientation])
+        head = widgets.HBox([heading("2  Check"), self.caption, self.to_region, self.orientation])
         return card(head, row, name="template-view")
 
     def _clicked(self, pane: int, x: float, y: float) -> None:
@@ -168,12 +169,17 @@ def quality_rows(registration: Registration) -> list[tuple[str, str]]:
     """How well the image lies on its template."""
     quality = registration.quality
     before, after = quality.similarity_before, quality.similarity_after
+    smallest = quality.smallest_jacobian
+    # Rigid and affine transforms scale every place alike.
+    is_local = not np.isclose(smallest, quality.determinant)
+    local = [("Smallest local scaling", f"{smallest:.3f} (Jacobian)")] if is_local else []
+    starts = f"{quality.agreeing_starts} of {quality.starts} starting positions agree"
     return [
-        ("Similarity", f"{before:.2f} → {after:.2f} (0 to 1)"),
-        ("Coverage", f"{quality.coverage:.0%} of the template".replace("%", " %")),
-        ("Determinant", f"{quality.determinant:.3f} (volume in template / native)"),
-        ("Smallest Jacobian", f"{quality.smallest_jacobian:.3f}"),
-        ("Starts", f"{quality.agreeing_starts} agree, of {quality.starts}"),
+        ("Similarity", f"{COEFFICIENT.text(before)} → {COEFFICIENT.text(after)} (0 to 1)"),
+        ("Coverage", f"{PERCENT.with_unit(100 * quality.coverage)} of the template"),
+        ("Volume scaling", f"{quality.determinant:.3f} (template / native; determinant)"),
+        *local,
+        ("Reproducibility", starts),
         ("Engine", registration.engine),
         ("Took", f"{registration.seconds:.0f} s, {registration.memory_mb:,.0f} MB"),
     ]
@@ -183,9 +189,9 @@ def lesion_rows(volumes: VolumePair) -> list[tuple[str, str]]:
     """The lesion's volume is that in the native image."""
     if volumes.native_lesion is None:
         return []
-    rows = [("Lesion volume", f"{volumes.native_lesion.volume_mm3 / ML:,.2f} mL (native)")]
+    native = VOLUME.with_unit(volumes.native_lesion.volume_mm3 / ML)
+    rows = [("Lesion volume", f"{native} (native)")]
     if volumes.lesion is not None and volumes.registration is not None:
-        rows.append(
-            ("… in template", f"{volumes.lesion.volume_mm3 / ML:,.2f} mL, not to be quoted")
-        )
+        in_template = VOLUME.with_unit(volumes.lesion.volume_mm3 / ML)
+        rows.append(("… in template", f"{in_template}, not to be quoted"))
     return rows

@@ -30,17 +30,12 @@ function initialize({ model }) {
     }
   }
 
-  // The connection was made anew: what was sent to the page meanwhile did not arrive.
-  const tellBack = () => model.send({ back: true });
-
   look();
   model.on("change:text", write);
   if (isOurs) window.addEventListener("hashchange", say);
-  window.addEventListener("ld-back", tellBack);
   return () => {
     clearTimeout(timer);
     window.removeEventListener("hashchange", say);
-    window.removeEventListener("ld-back", tellBack);
   };
 }
 export default { initialize };

@@ -71,17 +71,28 @@ function render({ model, el }) {
     made.classList.toggle("mod-active", isOn);
   }
 
+  // See widgets/idle.js.
+  const busy = (step) => document.dispatchEvent(new CustomEvent("ld-busy", { detail: step }));
+
   // While Python works on a place, the newest one asked for meanwhile waits.
   let isAsking = false, waiting = null;
   function ask(message) {
-    if (isAsking) { waiting = message; return; }
+    if (isAsking) {
+      if (!waiting) busy(1);
+      waiting = message;
+      return;
+    }
     isAsking = true;
     model.send(message);
     setTimeout(answered, 1000); // a place that changes nothing gets no answer
   }
   function answered() {
     isAsking = false;
-    if (waiting) { const next = waiting; waiting = null; ask(next); }
+    if (!waiting) return;
+    const next = waiting;
+    waiting = null;
+    ask(next);
+    busy(-1);
   }
 
   function listen(canvas, number) {

@@ -16,7 +16,7 @@ function render({ model, el }) {
   const editor = drawer("Filter", `Filter the patients of ${side}`);
   const parting = side === "A" ? drawer("Split", "Split A into A and B") : null;
   const advice = add(editor, "p"), list = add(editor, "div", "ld-filter-rows");
-  const hint = add(editor, "small", "ld-filter-hint", "In brackets: patients left by the other conditions");
+  const hint = add(editor, "small", "ld-filter-hint", "Counts in brackets: after the other filters");
   const foot = add(editor, "div", "ld-filter-foot");
   const more = button(foot, "Add a condition", `Restrict ${side} by another column`);
   const clear = button(foot, "Clear", `Show all patients of ${side}`);
@@ -76,13 +76,20 @@ function render({ model, el }) {
     ? { column: name, form, values: [], missing: false }
     : { column: name, form, low: null, high: null, missing: false };
 
+  // See widgets/idle.js.
+  const busy = (step) => document.dispatchEvent(new CustomEvent("ld-busy", { detail: step }));
+
   // The first change asks at once, those that follow quickly together.
   function ask() {
-    if (timer !== null) { isWaiting = true; return; }
+    if (timer !== null) {
+      if (!isWaiting) busy(1);
+      isWaiting = true;
+      return;
+    }
     if (!rows.some(isUpsideDown)) model.send({ do: "ask", rows });
     timer = setTimeout(() => {
       timer = null;
-      if (isWaiting) { isWaiting = false; ask(); }
+      if (isWaiting) { isWaiting = false; ask(); busy(-1); }
     }, APART);
   }
 
@@ -253,12 +260,12 @@ function render({ model, el }) {
   function drawParts(body, known) {
     body.replaceChildren();
     if (known.kind === "number") {
-      const label = add(body, "label", "", "B begins with");
+      const label = add(body, "label", "", "Cut-off");
       const input = add(label, "input");
       Object.assign(input, { type: "number", step: known.whole ? 1 : "any", value: known.cut });
       const said = add(body, "small");
       const say = () => {
-        said.textContent = `A: ${known.name} below ${input.value}; B: from there`;
+        said.textContent = `A: ${known.name} < ${input.value}; B: ${known.name} ≥ ${input.value}`;
       };
       input.addEventListener("input", say);
       say();

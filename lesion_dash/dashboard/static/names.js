@@ -1,8 +1,7 @@
 // Names for screen readers, which the widgets themselves do not give: ipywidgets puts no label on
-// its controls, and DataTables none on its search fields. Read off what is seen on the page.
+// its controls. Read off what is seen on the page.
 const CONTROLS = "select, input:not([type=radio]):not([type=checkbox]), textarea, [role=slider]";
 let count = 0;
-let wasOnTab = false;
 
 const identify = (node) => (node.id ||= `ld-name-${++count}`);
 const words = (node) => node?.textContent.trim() ?? "";
@@ -44,45 +43,22 @@ function nameChoice(choice) {
   }
 }
 
-function nameTable(table) {
-  const title = titleOf(table);
-  put(table.querySelector("table"), "aria-label", title);
-  put(table.querySelector(".dt-search input"), "aria-label", `Search in ${title}`);
-  put(table.querySelector(".dt-paging nav"), "aria-label", `Pages of ${title}`);
-  if (!table.classList.contains("ld-clickable")) return;
-  for (const row of table.querySelectorAll("tbody tr")) {
-    if (!row.querySelector(".dt-empty")) put(row, "tabindex", "0");
-    put(row, "aria-selected", String(row.classList.contains("selected")));
-  }
-}
-
-// A table wider than its card says so; see `.ld-wider` in the style.
-function markWide(table) {
-  const inner = table.querySelector(".dt-layout-table > .dt-layout-cell");
-  if (inner?.clientWidth) table.classList.toggle("ld-wider", inner.scrollWidth > inner.clientWidth + 1);
-}
-
-function nameTabs(tabs) {
-  const heads = [...tabs.querySelectorAll(":scope > .lm-TabBar [role=tab]")];
-  const contents = tabs.querySelector(":scope > .widget-tab-contents");
-  const pages = [...(contents?.children ?? [])];
-  const current = heads.find((head) => head.getAttribute("aria-selected") === "true");
-  const page = pages.find((one) => !one.classList.contains("lm-mod-hidden"));
-  put(tabs.querySelector(":scope > .lm-TabBar ul"), "aria-label", "Pages");
-  if (document.body.dataset.voila) { // the page is the dashboard's alone
-    put(tabs.querySelector(":scope > .lm-TabBar"), "role", "navigation");
-    put(contents, "role", "main");
-  }
-  if (!current || !page) return;
-  // A page that is opened for the first time makes all tabs anew, without the focus.
-  if (wasOnTab && document.activeElement === document.body) current.focus();
-  put(page, "role", "tabpanel");
-  put(page, "aria-labelledby", identify(current));
+// Each page is named by its tab, or by its item in the menu of tools.
+function namePages(root) {
+  const tabs = root.querySelectorAll(".ld-nav :is([role=tab], [role=menuitemradio])");
+  const pages = root.querySelectorAll(":scope > .ld-pages > *");
+  // Not in JupyterLab, where the page is not the dashboard's alone.
+  if (document.body.dataset.voila) put(root.querySelector(":scope > .ld-pages"), "role", "main");
+  pages.forEach((page, index) => {
+    if (!tabs[index]) return;
+    put(page, "role", "tabpanel");
+    put(page, "aria-label", words(tabs[index]));
+  });
 }
 
 // A control outside the fields is named by the word before it.
 function nameOther(control) {
-  if (isNamed(control) || control.title || control.closest(".ld-table, .ld-place")) return;
+  if (isNamed(control) || control.title || control.closest(".ld-table, .ld-viewer")) return;
   const before = control.closest(".jupyter-widgets")?.previousElementSibling;
   const label = before?.matches(".widget-label") ? words(before) : "";
   put(control, "aria-label", [titleOf(control), label].filter(Boolean).join(": "));
@@ -92,12 +68,8 @@ function nameAll(root) {
   root.querySelectorAll(".ld-field").forEach(nameField);
   root.querySelectorAll(CONTROLS).forEach(nameOther);
   root.querySelectorAll(".widget-toggle-buttons").forEach(nameChoice);
-  root.querySelectorAll(".ld-table").forEach(nameTable);
-  root.querySelectorAll(".ld-table").forEach(markWide);
-  root.querySelectorAll(".ld-tabs").forEach(nameTabs);
-  // The buttons beside the title belong to the same landmark.
-  put(root.querySelector(".ld-header"), "role", "banner");
-  put(root.querySelector(".ld-header header"), "role", "presentation");
+  namePages(root);
+  if (document.body.dataset.voila) put(root.querySelector(".ld-header"), "role", "banner");
   for (const bar of root.querySelectorAll(".widget-hprogress .progress")) {
     put(bar, "role", "progressbar");
     put(bar, "aria-label", "Progress");
@@ -108,18 +80,6 @@ function nameAll(root) {
   }
 }
 
-// A row that can be clicked can be chosen with the keys as well.
-function press(event) {
-  const row = event.target.closest?.(".ld-clickable tbody tr");
-  if (row !== event.target || ![" ", "Enter"].includes(event.key)) return;
-  event.preventDefault();
-  row.querySelector("td")?.click();
-}
-
-function noteFocus(event) {
-  wasOnTab = Boolean(event.target.closest?.("[role=tab]"));
-}
-
 function render({ el }) {
   let root = null, frame = 0;
   const later = () => { frame ||= requestAnimationFrame(() => { frame = 0; nameAll(root); }); };
@@ -128,9 +88,6 @@ function render({ el }) {
     root = el.closest(".ld-app") ?? document.body;
     const what = { childList: true, subtree: true, attributes: true, attributeFilter: ["class"] };
     watcher.observe(root, what);
-    root.addEventListener("keydown", press);
-    root.addEventListener("focusin", noteFocus);
-    root.addEventListener("pointerdown", noteFocus);
     window.addEventListener("resize", later);
     later();
   }, 0);
@@ -139,9 +96,6 @@ function render({ el }) {
     cancelAnimationFrame(frame);
     watcher.disconnect();
     window.removeEventListener("resize", later);
-    root?.removeEventListener("keydown", press);
-    root?.removeEventListener("focusin", noteFocus);
-    root?.removeEventListener("pointerdown", noteFocus);
   };
 }
 export default { render };

@@ -156,7 +156,7 @@ def _check_others(others: tuple[Map | Mask, ...], image: Map) -> None:
     corners = image.grid.corners()
     for other in others:
         if names[other.name] > 1:
-            problem = "two images that are brought along have this name"
+            problem = "two images to transform have this name"
             raise InputError(other.name, problem, "rename one of the files")
         own = other.grid.corners()
         low = np.maximum(own.min(axis=0), corners.min(axis=0))

@@ -28,7 +28,7 @@ class Quality:
     ----------
     similarity_before, similarity_after : float
         Mean squared local correlation over the template's foreground that the moving image covers,
-        0 to 1: where the headers put the image, and where the registration does.
+        0 to 1: header alignment, and where the registration does.
     coverage : float
         Share of the template's foreground that lies inside the moving image, 0 to 1.
     determinant : float

@@ -139,7 +139,6 @@
       model.set(values);
       model.save(values, { patch: true });
     }
-    window.dispatchEvent(new Event("ld-back"));
   }
 
   function follow(found) {

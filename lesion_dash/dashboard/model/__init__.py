@@ -1,0 +1,1 @@
+"""What the pages are about: the folders there are, and the files of the visitor's own."""
