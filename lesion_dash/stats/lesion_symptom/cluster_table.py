@@ -146,7 +146,7 @@ def find_symptom_clusters(
     heights = prepared.null.heights_of(prepared.heights)[prepared.patterns.of_voxel[tested]]
     rows = np.flatnonzero(heights >= prepared.forming)
     positive = symptom_map.statistic[rows] > 0
-    ((count, labels),) = prepared.null.neighbours.label([(tested[rows], positive)])
+    count, labels = prepared.null.neighbours.label((tested[rows], positive))
     order = np.argsort(labels, kind="stable")
     bounds = np.searchsorted(labels[order], np.arange(count + 1))
     parts = [rows[order[bounds[k] : bounds[k + 1]]] for k in range(count)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...core.grid import Grid
 
+Voxels = tuple[NDArray[np.int64], NDArray[np.bool_]]
 _FORWARD = [
     (dx, dy, dz)
     for dz in (-1, 0, 1)
@@ -34,7 +36,8 @@ class Neighbours:
 
     def __init__(self, grid: Grid, indices: NDArray[np.int32]) -> None:
         self._grid, self._indices = grid, indices
-        self._node = np.full(indices.size, -1, np.int32)
+        # The last one stands for a neighbour that is not tested: `_forward` says -1.
+        self._node = np.full(indices.size + 1, -1, np.int32)
 
     @cached_property
     def _forward(self) -> NDArray[np.int32]:
@@ -54,44 +57,51 @@ class Neighbours:
             neighbours[:, column] = np.where(inside, rows[np.where(inside, linear, 0)], -1)
         return neighbours
 
-    def label(
-        self, sets: list[tuple[NDArray[np.int64], NDArray[np.bool_]]]
-    ) -> list[tuple[int, NDArray[np.int32]]]:
-        """Number the clusters of several sets of voxels.
+    def label(self, voxels: Voxels) -> tuple[int, NDArray[np.int64]]:
+        """Number the clusters of some voxels.
 
         Parameters
         ----------
-        sets : list
-            Of each set: its voxels as rows among those tested, and whether each is positive.
-            Voxels of different signs are not connected.
+        voxels : tuple of array
+            Rows among those tested, and whether each is positive. Voxels of different signs are
+            not connected.
 
         Returns
         -------
-        list
-            Of each set: the number of clusters, and that of each voxel, from 0.
+        tuple
+            The number of clusters, and that of each voxel, from 0.
         """
-        from scipy.sparse import coo_array
+        different, numbers = np.unique(self._components([voxels]), return_inverse=True)
+        return different.size, numbers
+
+    def largest(self, sets: Sequence[Voxels]) -> list[int]:
+        """Voxels of the largest cluster of each of several sets of voxels, as those of `label`."""
+        # In order, neighbours lie near each other in memory: a fifth of the time.
+        keys = [np.sort(2 * rows + positive) for rows, positive in sets]
+        components = self._components([(key >> 1, key % 2 == 1) for key in keys])
+        sizes = np.bincount(components)[components]
+        ends = np.cumsum([rows.size for rows, _ in sets])
+        return [int(own.max(initial=0)) for own in np.split(sizes, ends[:-1])]
+
+    def _components(self, sets: Sequence[Voxels]) -> NDArray[np.int32]:
+        """A number for each voxel of all sets, the same within a cluster."""
+        from scipy.sparse import csr_array
         from scipy.sparse.csgraph import connected_components
 
-        starts, ends, total = [], [], 0
+        edges, ends, total = [], [], 0
         for rows, positive in sets:
             self._node[rows] = np.arange(rows.size, dtype=np.int32)
-            node = self._node[self._forward[rows]]
-            node[self._forward[rows] < 0] = -1
-            start, column = np.nonzero(node >= 0)
-            end = node[start, column]
-            same = positive[start] == positive[end]
-            starts.append(start[same] + total)
-            ends.append(end[same] + total)
+            near = self._node[self._forward[rows]].ravel()
             self._node[rows] = -1
+            place = np.flatnonzero(near >= 0)
+            start, end = place // len(_FORWARD), near[place]
+            same = positive[start] == positive[end]
+            edges.append(np.bincount(start[same], minlength=rows.size))
+            ends.append(end[same] + total)
             total += rows.size
-        edges = np.concatenate(starts), np.concatenate(ends)
-        graph = coo_array((np.ones(edges[0].size, np.int8), edges), shape=(total, total))
+        # The edges are in the order of their starts, as rows of a sparse matrix are.
+        first = np.concatenate([[0], np.cumsum(np.concatenate(edges))])
+        joined = np.concatenate(ends)
+        graph = csr_array((np.ones(joined.size, np.int8), joined, first), shape=(total, total))
         _, labels = connected_components(graph, directed=False)
-        numbered, begin = [], 0
-        for rows, _ in sets:
-            own = labels[begin : begin + rows.size]
-            begin += rows.size
-            _, numbers = np.unique(own, return_inverse=True)
-            numbered.append((int(numbers.max(initial=-1)) + 1, numbers.astype(np.int32)))
-        return numbered
+        return np.asarray(labels)

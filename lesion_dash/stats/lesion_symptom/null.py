@@ -219,10 +219,7 @@ class PermutationNull:
             number = int(np.count_nonzero(high.heights[place] >= forming))
             own = slice(place.start, place.start + number)
             sets.append(self.voxels_of(high.patterns[own], high.signed[own] > 0))
-        return [
-            int(np.bincount(labels, minlength=1).max()) if count else 0
-            for count, labels in self.neighbours.label(sets)
-        ]
+        return self.neighbours.largest(sets)
 
     def heights_of(self, statistics: NDArray) -> NDArray:
         """Statistics of which the largest are the most extreme."""
