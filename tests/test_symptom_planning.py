@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from lesion_dash import (
     table_symptoms,
 )
 from lesion_dash.cli import main
+from lesion_dash.stats.lesion_symptom.mapping import memory_needed
 
 
 @pytest.fixture(scope="module")
@@ -224,6 +226,33 @@ def test_6_15_an_empty_lesion_has_no_log_volume(tmp_path):
     cohort = make_cohort(tmp_path / "masks", masks, {"score": np.arange(60) % 11})
     assert "007" in note_of(map_symptom(cohort, "score", permutations=20), "empty lesion")
     assert map_symptom(cohort, "score", control="volume", permutations=20).patients.size == 60
+
+
+# 6.16: memory.
+
+
+def traced_peak(function) -> int:
+    """Bytes that a call holds at most."""
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_6_16_the_memory_told_before_holds_and_more_permutations_take_no_more(tmp_path):
+    masks = lesions(300, 4, (26, 26, 26))
+    score = np.random.default_rng(0).integers(0, 30, 300)
+    cohort = make_cohort(tmp_path / "masks", masks, {"score": score})
+    map_symptom(cohort, "score", permutations=20)  # imports
+    told = memory_needed(cohort)
+    few, many = (
+        traced_peak(lambda n=n: map_symptom(cohort, "score", permutations=n)) for n in (130, 650)
+    )
+    assert few <= told
+    assert many <= told
+    assert many <= 1.25 * few
 
 
 # 6.17 and 6.18: the command.

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ SEGMENT = 64
 leaves the cache."""
 _SEGMENTS = 64  # of a block, measured likewise
 _STEPS = 4  # of a part of a block; measured: a dozen arrays of a part stay in the cache
+_ENTRIES = 2**18  # of patients that are summed at once: some MB
 _ERROR = 1e-5
 """Error of a product of scores of at most 1 in float32 that is allowed for; the largest one seen is
 1e-6."""
@@ -214,9 +216,14 @@ def sums_of_pairs(
     -------
     array of float64, shape (pairs,)
     """
-    pair, patient = entries_of(members, patterns)
-    terms = scores[patient, columns[pair]]
-    return np.asarray(np.bincount(pair, terms, patterns.size), np.float64)
+    sums = np.empty(patterns.size)
+    entries = np.cumsum(members.indptr[patterns + 1] - members.indptr[patterns], dtype=np.int64)
+    bounds = np.searchsorted(entries, np.arange(_ENTRIES, entries[-1:].sum(), _ENTRIES))
+    for first, end in pairwise([0, *np.unique(bounds).tolist(), patterns.size]):
+        pair, patient = entries_of(members, patterns[first:end])
+        terms = scores[patient, columns[first:end][pair]]
+        sums[first:end] = np.bincount(pair, terms, end - first)
+    return sums
 
 
 def entries_of(
