@@ -135,6 +135,8 @@ class LesionSymptomMap(Request):
             lines += _region_lines(regions)
         if without is not None:
             lines.append(_comparison(symptom_map, without))
+        if atlas is None and len(clusters):
+            lines.append("peaks are coordinates in mm: give an atlas to name their regions")
         return Result(
             files=self._files(symptom_map, without, clusters, regions),
             inputs=[cohort_input(cohort), *([atlas_input(atlas)] if atlas is not None else [])],
@@ -211,7 +213,7 @@ class LesionSymptomMap(Request):
         yield TABLE_NAME, csv_bytes(clusters.table)
         if regions is not None:
             yield REGIONS_NAME, csv_bytes(regions.table)
-        yield "null.csv", csv_bytes(symptom_map.null.table)
+        yield "null.csv", csv_bytes(symptom_map.null_table)
         yield "patients.csv", csv_bytes(symptom_map.patients.table)
         yield SLICES_NAME, figure_bytes(draw_symptom_slices(symptom_map))
         yield SCATTER_NAME, figure_bytes(draw_symptom_scatter(symptom_map, clusters))
@@ -291,12 +293,14 @@ def _cluster_line(row: Any, symptom_map: SymptomMap) -> str:
     has_covariates = bool(symptom_map.covariates)
     if what := left_out("effect", symptom_map.test, symptom_map.control, has_covariates):
         given += f" not given {what}," if given else f", not given {what},"
+    p = symptom_map.cluster_p
+    forming = f" at uncorrected p below {p:g}" if p is not None else ""
     return (
-        f"  {row.cluster}: {row.volume_mm3 / 1000:.2f} mL, peak in {place}: {unit} "
+        f"  {row.cluster}: {row.volume_mm3 / 1000:.2f} mL{forming}, peak in {place}: {unit} "
         f"{row.mean_lesioned:.1f} of {row.lesioned} lesioned, {row.mean_spared:.1f} of "
         f"{row.spared} spared; lesioned minus spared{given} {row.effect:.2f} (95 % interval "
-        f"{row.ci_low:.2f} to {row.ci_high:.2f}); corrected p {row.corrected_p:.3g}, of size "
-        f"{row.cluster_p:.3g}"
+        f"{row.ci_low:.2f} to {row.ci_high:.2f}); corrected p {row.corrected_p:.3g} of the "
+        f"peak, {row.cluster_p:.3g} of the cluster's size"
     )
 
 
@@ -305,9 +309,12 @@ def _region_lines(regions: ColumnTests) -> list[str]:
     table = regions.table[regions.table["corrected_p"] <= SIGNIFICANCE_LEVEL]
     count = counted(len(table), "region")
     lines = [f"{count} of {len(regions.table)} with corrected p at most {SIGNIFICANCE_LEVEL:g}"]
-    for row in table.sort_values("corrected_p").head(_MAX_CLUSTERS).itertuples():
-        whole = f"{row.effect:.1f} ({row.ci_low:.1f} to {row.ci_high:.1f}) for the whole region"
-        lines.append(f"  {row.name}: {whole}; corrected p {row.corrected_p:.3g}")
+    for row in table.sort_values("corrected_p").head(_MAX_CLUSTERS).to_dict("records"):
+        low, effect, high = (row[key] / 10 for key in ("ci_low", "effect", "ci_high"))
+        part = f"{effect:.2f} ({low:.2f} to {high:.2f}) for each 10 % of the region"
+        lines.append(
+            f"  {row['name']}: {part}; corrected p {row['corrected_p']:.3g} over all regions"
+        )
     return lines
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,9 @@ from .patients import SymptomPatients, select_patients
 from .quantities import STATISTICS, effect_notes, symptom_quantities
 from .univariate import LINEAR, TESTS
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Float = NDArray[np.float64]
 
 LEAST_SHARE = 0.05
@@ -60,7 +63,8 @@ _SIDES = {
 STATEMENT = (
     "A voxel shows where lesioned and spared patients differ in the score, not that this place "
     "alone causes it: lesions follow the arteries and cover neighbours together, and the highest "
-    "voxel lies 5 to 8 mm from a true focus even with ideal data."
+    "voxel lies 5 to 8 mm from a true focus even with ideal data. The effect at a peak is the "
+    "largest of many, and so too large."
 )
 
 
@@ -147,6 +151,14 @@ class SymptomMap(VoxelMaps):
     def statistic_name(self) -> str:
         """What the statistic is called: t, BM or z."""
         return STATISTICS.get(self.test, "z")
+
+    @property
+    def null_table(self) -> pd.DataFrame:
+        """As `Null.table`, with the statistics of the test (two-sided: without their sign)."""
+        table = self.null.table
+        for name in (f"largest_{v}" for v in self.null.largest):
+            table[name] = [self.prepared.as_statistic(height) for height in table[name]]
+        return table
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ _SIGN = "lesioned minus spared"
 
 
 _EFFECT = ("effect", "ci_low", "ci_high")
+_SHORT = {"auc": "P(spared higher)"}
 
 
 def left_out(key: str, test: SymptomTest, control: Control, has_covariates: bool) -> str:
@@ -125,7 +126,7 @@ def symptom_quantities(
                 meaning=f"{meaning} The test is given {what}, this is not." if what else meaning,
                 colormap=colormap,
                 # The label alone may fill a header, which is cut.
-                header=f"{key} of {score}, not given {what}" if what else "",
+                header=f"{_SHORT.get(key, key)} of {score}, not given {what}" if what else "",
             )
         )
     return tuple(quantities)
