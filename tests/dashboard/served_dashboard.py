@@ -249,6 +249,11 @@ def children(parent: int) -> list[Path]:
     return processes
 
 
+def kernels_of(server: int) -> list[Path]:
+    """Kernels of a server: copies of a process that it has started."""
+    return [kernel for child in children(server) for kernel in children(int(child.name))]
+
+
 def find_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

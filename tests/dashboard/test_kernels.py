@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 import pytest
-from served_dashboard import WITHOUT_ROOT, wait_for
+from served_dashboard import WITHOUT_ROOT
 
 from lesion_dash.core.errors import InputError
 from lesion_dash.core.memory import all_memory
@@ -29,6 +29,7 @@ from lesion_dash.server import kernels as kernels_module
 from lesion_dash.server import website
 from lesion_dash.server.access import Access
 from lesion_dash.server.kernel_memory import memory_of_kernels
+from lesion_dash.server.kernel_source import CAN_COPY
 from lesion_dash.server.kernels import NoFreeKernel, PatientKernelManager
 from lesion_dash.server.landlock import landlock_version
 from lesion_dash.server.serve import server_config
@@ -231,6 +232,7 @@ def test_the_page_says_that_memory_ran_out() -> None:
 
 
 SOURCES = Path(__file__).parents[2]
+COPIED = pytest.mark.skipif(not CAN_COPY, reason="kernels are programs on this system")
 CONFINED = pytest.mark.skipif(
     not landlock_version(), reason="this system has no Landlock: kernels are not confined on it"
 )
@@ -311,19 +313,46 @@ def test_a_kernel_whose_process_was_killed_is_known_as_one_that_lost_its_page(
     kernel = kernels.start()
     process = kernels._manager.get_kernel(kernel)
     assert not process.was_restarted
-    (number,) = [
-        child.pid
-        for child in psutil.Process().children()
-        if str(kernels.connection_file(kernel)) in child.cmdline()
-    ]
-    killed = psutil.Process(number)
+    killed = psutil.Process(process.provisioner.pid)
     killed.kill()
-    wait_for(lambda: killed.status() == psutil.STATUS_ZOMBIE)
+    killed.wait(30)
     assert not kernels._loop.run_until_complete(process.is_alive())
     kernels._loop.run_until_complete(kernels._manager.restart_kernel(kernel, now=True))
     assert kernels._loop.run_until_complete(process.is_alive())
     assert process.was_restarted
     kernels.end(kernel)
+
+
+@COPIED
+def test_kernels_start_where_the_process_that_they_are_copies_of_was_killed(
+    kernels: Kernels,
+) -> None:
+    kernel = kernels.start()
+    process = psutil.Process(kernels._manager.get_kernel(kernel).provisioner.pid)
+    source = process.parent()
+    assert source is not None
+    source.kill()
+    process.wait(30)  # it ends with the one that would tell of its end
+    again = kernels.start()
+    assert kernels.run(again, "print(1 + 1)") == "2\n"
+    kernels.end(again)
+    kernels.end(kernel)
+
+
+@COPIED
+def test_kernels_share_what_was_imported_and_draw_different_numbers(kernels: Kernels) -> None:
+    code = """
+    import sys
+    print("nilearn" in sys.modules, "lesion_dash.dashboard.app" in sys.modules)
+    import random, tempfile, numpy as np
+    print(random.random(), np.random.random(), tempfile.gettempdir())
+    """
+    both = [kernels.start(), kernels.start()]
+    first, second = (kernels.run(kernel, code).split() for kernel in both)
+    assert first[:2] == second[:2] == ["True", "True"]
+    assert all(a != b for a, b in zip(first[2:], second[2:], strict=True))
+    for kernel in both:
+        kernels.end(kernel)
 
 
 TRY_EACH = """

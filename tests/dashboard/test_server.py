@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import pytest
 from jupyter_server.base.websocket import WebSocketMixin
 from nbformat.v4 import new_notebook
-from served_dashboard import children, kernel_of, serving, wait_for
+from served_dashboard import children, kernel_of, kernels_of, serving, wait_for
 from voila.execute import VoilaExecutor
 
 from lesion_dash.core.errors import InputError
@@ -113,8 +113,9 @@ def test_a_killed_dashboard_leaves_nothing(
 ) -> None:
     with serving(tmp_path, sample_data, TMPDIR=str(temporary)) as served:
         kernel_of(served.open_page())
-        kernels = children(served.process.pid)
+        kernels = kernels_of(served.process.pid)
         assert kernels
+        kernels += children(served.process.pid)
         served.process.kill()
         served.process.wait(30)
         wait_for(lambda: not any(kernel.exists() for kernel in kernels))

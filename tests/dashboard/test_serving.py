@@ -23,6 +23,7 @@ from served_dashboard import (
     Served,
     children,
     kernel_of,
+    kernels_of,
     message,
     serving,
     wait_for,
@@ -245,8 +246,8 @@ def test_full_dashboard_says_so_and_recovers(served: Served, kernel: str) -> Non
 
 @ON_LINUX
 def test_kernels_inherit_no_secrets(served: Served) -> None:
-    wait_for(lambda: bool(children(served.process.pid)))
-    for process in children(served.process.pid):
+    wait_for(lambda: bool(kernels_of(served.process.pid)))
+    for process in [*children(served.process.pid), *kernels_of(served.process.pid)]:
         environment = (process / "environ").read_bytes().decode()
         assert "LESION_DASH_DATA_ROOT" in environment or "LESION_DASH" in environment
         for unwanted in (SECRET, TOKEN, PATIENT):
@@ -264,14 +265,14 @@ def test_no_other_process_of_the_account_reads_the_server(served: Served) -> Non
         assert done.returncode == 0 or "PermissionError" in done.stderr
         return done.returncode == 0
 
-    wait_for(lambda: any(is_read(process) for process in children(served.process.pid)))
+    wait_for(lambda: any(is_read(process) for process in kernels_of(served.process.pid)))
     assert not is_read(Path(f"/proc/{served.process.pid}"))
 
 
 @ON_LINUX
 def test_kernels_have_a_limit_of_memory(served: Served) -> None:
     def limits() -> list[str]:
-        texts = [(process / "limits").read_text() for process in children(served.process.pid)]
+        texts = [(process / "limits").read_text() for process in kernels_of(served.process.pid)]
         return [re.search(r"data size +(\w+)", text)[1] for text in texts]  # type: ignore[index]
 
     wait_for(lambda: set(limits()) == {"3000000000"})
