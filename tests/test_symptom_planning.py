@@ -286,6 +286,8 @@ def test_6_17_files_and_provenance(results):
     assert tables | {"symptom_slices.png", "scatter.png", "lsm_script.py"} <= names
     record = json.loads((results / "provenance.json").read_text())
     assert record["parameters"]["score"] == "nihss"
+    # Of all maps it alone is not lesioned minus spared; where the label is too long for a header.
+    assert b"spared higher" in (results / "auc.nii").read_bytes()[:352]
     used = (results / "patients.csv").read_text().count(",used,")
     assert record["counts"]["patients"] == used
     assert used + sum(record["counts"]["excluded"].values()) == 40

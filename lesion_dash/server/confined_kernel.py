@@ -77,12 +77,12 @@ def import_all() -> None:
 
 
 def _run_kernel() -> None:
-    # Only now: NumPy starts threads when it is imported. Those of the process that was copied, if
-    # this is a copy, were not copied.
+    # Only now: NumPy starts threads when it is imported. Those of the fork server, where
+    # there is one, are not in this process.
     import numpy as np
     from ipykernel.kernelapp import IPKernelApp
 
-    np.random.seed()  # noqa: NPY002 - of others' code: copies would draw the same numbers
+    np.random.seed()  # noqa: NPY002 - used by libraries: forked kernels would draw the same numbers
 
     class PageKernel(IPKernelApp):
         """A kernel that loses no message to its page, however busy the computer is."""

@@ -26,7 +26,7 @@ from traitlets import Integer
 from ..core.defaults import MAX_KERNELS
 from ..dashboard.environment import kernel_environment
 from ..files.temporary import remove_temporary
-from .kernel_source import CAN_COPY, CopyProvisioner, KernelSource
+from .fork_server import CAN_FORK, ForkProvisioner, ForkServer
 
 _SECONDS_TO_COME_BACK = 60
 _SECONDS_TO_SETTLE = 2
@@ -195,7 +195,7 @@ class KernelProcess(ServerKernelManager):
     """
 
     was_restarted = False
-    source = KernelSource()
+    fork_server = ForkServer()
 
     def __init__(self, connection_file: str = "", **settings: Any) -> None:
         above = Path(connection_file).parent
@@ -208,16 +208,19 @@ class KernelProcess(ServerKernelManager):
         launcher = "lesion_dash.server.confined_kernel"
         # Nothing is imported from the current folder, and nobody types what could be recalled.
         command = [sys.executable, "-P", "-m", launcher, "-f", self.connection_file]
-        # In a copy of a process that has imported ipywidgets, these would not speak to the page.
+        # Imported before the fork, ipywidgets alone would not speak to the page.
         settings = ["--HistoryManager.enabled=False", "--InteractiveShellApp.extensions=ipywidgets"]
         return [*command, *settings, *(extra_arguments or ())]
 
     async def start_kernel(self, **settings: Any) -> None:  # type: ignore[override]
-        """Start it as a copy of a process that has imported all, where the system can."""
-        if CAN_COPY and self.provisioner is None:
+        """Fork it from a process that has imported all, where the system can."""
+        if CAN_FORK and self.provisioner is None:
             self.kernel_id = self.kernel_id or str(settings.pop("kernel_id", uuid.uuid4()))
-            self.provisioner = CopyProvisioner(
-                self.source, kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self
+            self.provisioner = ForkProvisioner(
+                self.fork_server,
+                kernel_id=self.kernel_id,
+                kernel_spec=self.kernel_spec,
+                parent=self,
             )
         await super().start_kernel(**settings)
 

@@ -250,7 +250,7 @@ def children(parent: int) -> list[Path]:
 
 
 def kernels_of(server: int) -> list[Path]:
-    """Kernels of a server: copies of a process that it has started."""
+    """Kernels of a server: forked from a process that it has started."""
     return [kernel for child in children(server) for kernel in children(int(child.name))]
 
 

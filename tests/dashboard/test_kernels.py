@@ -28,8 +28,8 @@ from lesion_dash.dashboard.environment import RESULTS_VARIABLE, ROOT_VARIABLE
 from lesion_dash.server import kernels as kernels_module
 from lesion_dash.server import website
 from lesion_dash.server.access import Access
+from lesion_dash.server.fork_server import CAN_FORK
 from lesion_dash.server.kernel_memory import memory_of_kernels
-from lesion_dash.server.kernel_source import CAN_COPY
 from lesion_dash.server.kernels import NoFreeKernel, PatientKernelManager
 from lesion_dash.server.landlock import landlock_version
 from lesion_dash.server.serve import server_config
@@ -232,7 +232,7 @@ def test_the_page_says_that_memory_ran_out() -> None:
 
 
 SOURCES = Path(__file__).parents[2]
-COPIED = pytest.mark.skipif(not CAN_COPY, reason="kernels are programs on this system")
+FORKED = pytest.mark.skipif(not CAN_FORK, reason="kernels are programs on this system")
 CONFINED = pytest.mark.skipif(
     not landlock_version(), reason="this system has no Landlock: kernels are not confined on it"
 )
@@ -323,15 +323,15 @@ def test_a_kernel_whose_process_was_killed_is_known_as_one_that_lost_its_page(
     kernels.end(kernel)
 
 
-@COPIED
-def test_kernels_start_where_the_process_that_they_are_copies_of_was_killed(
+@FORKED
+def test_kernels_start_where_the_fork_server_was_killed(
     kernels: Kernels,
 ) -> None:
     kernel = kernels.start()
     process = psutil.Process(kernels._manager.get_kernel(kernel).provisioner.pid)
-    source = process.parent()
-    assert source is not None
-    source.kill()
+    fork_server = process.parent()
+    assert fork_server is not None
+    fork_server.kill()
     process.wait(30)  # it ends with the one that would tell of its end
     again = kernels.start()
     assert kernels.run(again, "print(1 + 1)") == "2\n"
@@ -339,7 +339,7 @@ def test_kernels_start_where_the_process_that_they_are_copies_of_was_killed(
     kernels.end(kernel)
 
 
-@COPIED
+@FORKED
 def test_kernels_share_what_was_imported_and_draw_different_numbers(kernels: Kernels) -> None:
     code = """
     import sys

@@ -63,6 +63,6 @@ def test_page_loads_leave_nothing_behind(
     load(page, url, FIRST)
     before = at_rest(server)
     load(page, url, MORE)
-    # The one kernel that is kept ready, and the process that it is a copy of.
+    # The one kernel that is kept ready, and the process that it is forked from.
     assert len(server.children(recursive=True)) <= 2
     assert at_rest(server) - before < FLAT

@@ -1,9 +1,9 @@
-"""One process imports what a page needs, and each kernel begins as a copy of it.
+"""A fork server: it imports what a page needs, and each kernel is forked from it.
 
-To import it takes five seconds of a processor, to copy a process some hundredths. Kernels share the
-memory of what was imported. The server and this process speak over a pair of sockets that no other
-process has: whoever could ask for a kernel could start one that is not confined. So this is not
-`multiprocessing`'s fork server, whose socket has a name, which each copy knows.
+The imports take five seconds of a processor, a fork some hundredths. Kernels share the memory of
+what was imported. The web server and this one speak over a pair of sockets that no other process
+has: whoever could ask for a kernel could start one that is not confined. So this is not the fork
+server of `multiprocessing`, whose socket has a name, which each forked process knows.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from ..dashboard.environment import kernel_environment
 
-CAN_COPY = sys.platform == "linux" and hasattr(os, "pidfd_open")
-"""Elsewhere libraries of the system do not bear to be copied, or a copy's end is not told."""
+CAN_FORK = sys.platform == "linux" and hasattr(os, "pidfd_open")
+"""Elsewhere system libraries do not bear a fork, or nothing tells of the end of a grandchild."""
 
 
-class KernelCopy:
+class ForkedProcess:
     """A kernel's process, with what Jupyter asks of a `subprocess.Popen`."""
 
     stdin = stdout = stderr = None
@@ -64,15 +64,18 @@ class KernelCopy:
         """Ask it to end."""
         self.send_signal(signal.SIGTERM)
 
-    def _ended(self, seconds: float | None) -> int | None:
-        return 0 if select.select([self._descriptor], [], [], seconds)[0] else None
+    def _ended(self, milliseconds: int | None) -> int | None:
+        # Not `select`, which knows no descriptor above 1,024, as a busy server has them.
+        end = select.poll()
+        end.register(self._descriptor, select.POLLIN)
+        return 0 if end.poll(milliseconds) else None
 
     def __del__(self) -> None:
         os.close(self._descriptor)
 
 
-class KernelSource:
-    """Gives kernels; its process is started with the first one, and again where it has ended."""
+class ForkServer:
+    """Forks kernels; its process is started with the first one, and again where it has ended."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -81,19 +84,19 @@ class KernelSource:
 
     async def kernel(
         self, command: Sequence[str], env: Mapping[str, str], folder: str
-    ) -> KernelCopy:
+    ) -> ForkedProcess:
         """A kernel with these arguments, variables and current folder.
 
         Raises
         ------
         OSError
-            Where the process that is copied ends twice.
+            Where the fork server ends twice.
         """
         request = json.dumps([list(command), dict(env), folder]).encode()
         return await asyncio.to_thread(self._kernel, request)
 
     def close(self) -> None:
-        """End the process that is copied, and with it all kernels."""
+        """End the fork server, and with it all kernels."""
         if self._channel is not None:
             self._channel.close()
         if self._process is not None:
@@ -101,7 +104,7 @@ class KernelSource:
             self._process.wait()
         self._channel = self._process = None
 
-    def _kernel(self, request: bytes) -> KernelCopy:
+    def _kernel(self, request: bytes) -> ForkedProcess:
         with self._lock:
             try:
                 return self._ask(request)
@@ -109,7 +112,7 @@ class KernelSource:
                 self.close()  # it was killed
                 return self._ask(request)
 
-    def _ask(self, request: bytes) -> KernelCopy:
+    def _ask(self, request: bytes) -> ForkedProcess:
         if self._channel is None:
             self._begin()
         assert self._channel is not None
@@ -117,7 +120,7 @@ class KernelSource:
         answer, descriptors, *_ = socket.recv_fds(self._channel, 32, 1)
         if not answer or not descriptors:
             raise EOFError
-        return KernelCopy(int(answer), descriptors[0])
+        return ForkedProcess(int(answer), descriptors[0])
 
     def _begin(self) -> None:
         self._channel, other = socket.socketpair()
@@ -131,42 +134,48 @@ class KernelSource:
             )
 
 
-class CopyProvisioner(LocalProvisioner):
-    """Starts a kernel as a copy, in place of a program."""
+class ForkProvisioner(LocalProvisioner):
+    """Forks a kernel, in place of starting a program."""
 
-    def __init__(self, source: KernelSource, **settings: Any) -> None:
+    def __init__(self, fork_server: ForkServer, **settings: Any) -> None:
         super().__init__(**settings)
-        self._source = source
+        self._fork_server = fork_server
 
     async def launch_kernel(self, cmd: list[str], **settings: Any) -> KernelConnectionInfo:
         """Start a kernel; the command is that of a program, of which the arguments are taken."""
         arguments = cmd[cmd.index("-f") :]
         folder = settings.get("cwd") or Path.cwd()
-        kernel = await self._source.kernel(arguments, settings["env"], str(folder))
+        kernel = await self._fork_server.kernel(arguments, settings["env"], str(folder))
         self.process = kernel  # type: ignore[assignment]
         self.pid = self.pgid = kernel.pid
         return self.connection_info
 
 
 def main(channel: socket.socket) -> None:
-    """Import what pages need, then make a copy for each request, until the server has ended."""
+    """Import what pages need, then fork for each request, until the server has ended."""
     from .confined_kernel import import_all
 
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system forgets copies that have ended
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system reaps the processes
     import_all()
-    # NumPy's threads wait for work, and are made anew in a copy that has some.
+    # NumPy's threads wait for work, and are started anew in a process that has some.
     warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
     gc.collect()
     gc.freeze()  # or the collector writes to memory that is shared
     while request := _received(channel):
+        # The child waits until the server has its descriptor: a child that has ended gives none.
+        waiting, sent = os.pipe()
         pid = os.fork()
         if not pid:
             channel.close()
+            os.close(sent)
+            os.read(waiting, 1)
+            os.close(waiting)
             _run(*json.loads(request))
-        with suppress(ProcessLookupError):
-            descriptor = os.pidfd_open(pid)
-            socket.send_fds(channel, [str(pid).encode()], [descriptor])
-            os.close(descriptor)
+        os.close(waiting)
+        descriptor = os.pidfd_open(pid)
+        socket.send_fds(channel, [str(pid).encode()], [descriptor])
+        os.close(descriptor)
+        os.close(sent)
 
 
 def _received(channel: socket.socket) -> bytes:
@@ -176,7 +185,7 @@ def _received(channel: socket.socket) -> bytes:
 
 
 def _run(arguments: list[str], variables: dict[str, str], folder: str) -> None:
-    """Be a kernel, in a copy of this process."""
+    """Be a kernel, in a forked process."""
     from . import confined_kernel
 
     code = 1
@@ -193,7 +202,7 @@ def _run(arguments: list[str], variables: dict[str, str], folder: str) -> None:
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
-    except BaseException:  # noqa: BLE001 - nothing of it may go on as the process that is copied
+    except BaseException:  # noqa: BLE001 - no forked process may go on as a fork server
         traceback.print_exc()
     finally:
         sys.stdout.flush()
