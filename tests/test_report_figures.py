@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 
+import nibabel as nib
 import numpy as np
 import pytest
+from nilearn.image import resample_img
 from PIL import Image
 from reports import DAY, text_of
 
 from lesion_dash import ReportRequest, load_cohort
 from lesion_dash.core.grid import Grid
+from lesion_dash.images.template import load_template
+from lesion_dash.plotting.mosaic import choose_cuts, lay_out_slices
 from lesion_dash.report.figures import (
     bin_edges,
-    choose_cuts,
     draw_difference,
     draw_values,
     draw_volumes,
@@ -26,6 +29,8 @@ from lesion_dash.report.reproduction import Again
 
 GRID = Grid((91, 109, 91), [[2, 0, 0, -90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
 CUTS = {"x": [-20.0, 20.0], "y": [0.0], "z": [10.0]}
+NOWHERE = np.empty((0, 3))
+SLICES = lay_out_slices(GRID, CUTS, NOWHERE)
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +60,8 @@ def test_there_is_a_picture_for_everything_that_is_told(findings):
 
 
 def test_a_picture_has_the_same_bytes_each_time_and_no_date(findings):
-    """Some seconds, as it is the first to import nilearn's plotting."""
     curves = [drawings(findings)["coverage_a"]().png for _ in range(2)]
-    maps = [png_bytes(draw_difference(ball((0, 0, 10)), GRID, CUTS, "", 1.0)) for _ in range(2)]
+    maps = [png_bytes(draw_difference(ball((0, 0, 10)), SLICES, "", 1.0)) for _ in range(2)]
     for first, second in (curves, maps):
         assert first == second
         assert set(Image.open(io.BytesIO(first)).info) == {"dpi"}
@@ -103,15 +107,15 @@ def test_captions_hold_the_numbers_of_the_map(findings):
 def test_sides_are_marked_and_right():
     """A ball on the patient's left lies on the side that is marked L."""
     values = ball((-40, 0, 10))
-    figure = draw_values(values, GRID, CUTS, "patients", 1.0, "viridis")
+    figure = draw_values(values, SLICES, "patients", 1.0, "viridis")
     texts = [text.get_text() for axes in figure.axes for text in axes.texts]
     assert texts.count("L") == texts.count("R") == 2  # the coronal and the axial slice
     assert texts.count("P") == texts.count("A") == 2
-    axial = next(axes for axes in figure.axes if "z=10" in {text.get_text() for text in axes.texts})
-    at = {text.get_text(): text.get_position()[0] for text in axial.texts}
-    assert at["L"] < at["R"]
-    only_axial = {"x": [0.0], "y": [60.0], "z": [10.0]}
-    pixels = shown(draw_values(values, GRID, only_axial, "", 1.0, "viridis"))
+    only_axial = lay_out_slices(GRID, {"z": [10.0]}, NOWHERE)
+    figure = draw_values(values, only_axial, "", 1.0, "viridis")
+    at = {text.get_text(): text.get_position()[0] for text in figure.axes[0].texts}
+    assert at["L"] < at["z=10"] < at["R"]
+    pixels = shown(figure)
     coloured = np.ptp(pixels, axis=2) > 40
     brain = (pixels < 250).all(axis=2) & coloured.any(axis=1)[:, None]
     assert np.nonzero(coloured)[1].mean() < np.nonzero(brain)[1].mean()
@@ -119,7 +123,7 @@ def test_sides_are_marked_and_right():
 
 @pytest.mark.parametrize(("sign", "warm"), [(1, True), (-1, False)])
 def test_more_in_a_is_orange_and_more_in_b_is_blue(sign, warm):
-    pixels = shown(draw_difference(sign * ball((-20, 0, 10)), GRID, CUTS, "", 1.0))
+    pixels = shown(draw_difference(sign * ball((-20, 0, 10)), SLICES, "", 1.0))
     coloured = pixels[np.ptp(pixels, axis=2) > 40]
     assert coloured.size
     assert (coloured[:, 0] > coloured[:, 2]).mean() == pytest.approx(float(warm), abs=0.02)
@@ -127,8 +131,50 @@ def test_more_in_a_is_orange_and_more_in_b_is_blue(sign, warm):
 
 def test_slices_are_those_of_the_lesioned_voxels():
     indices = np.flatnonzero(ball((30, -40, 20)).ravel(order="F")).astype(np.int32)
-    cuts = choose_cuts(GRID, indices)
+    cuts = choose_cuts(GRID.mm_of_index(indices))
     for name, middle in zip("xyz", (30, -40, 20), strict=True):
         assert cuts[name][0] >= middle - 14
         assert cuts[name][-1] <= middle + 14
         assert cuts[name] == sorted(set(cuts[name]))
+
+
+OBLIQUE = Grid(
+    (30, 40, 25),
+    [[2.9, 0.3, 0, -50.13], [-0.3, 2.9, 0.2, -60.27], [0, -0.2, 3, -20.41], [0, 0, 0, 1]],
+)
+
+
+@pytest.mark.parametrize("grid", [GRID, OBLIQUE], ids=["MNI152", "oblique"])
+@pytest.mark.parametrize(("axis", "place"), [("x", -20.0), ("y", 5.0), ("z", 10.0)])
+def test_a_slice_shows_what_nilearn_resamples(grid, axis, place):
+    """Nearest voxels at each mm, first row uppermost; and the template behind them."""
+    values = np.zeros(grid.shape, np.float32)
+    # scipy reads no half voxels at the edge of an image, so nothing is there.
+    values[1:-1, 1:-1, 1:-1] = np.random.default_rng(7).integers(1, 200, np.array(grid.shape) - 2)
+    mosaic = lay_out_slices(grid, {axis: [place]}, NOWHERE)
+    low, size = np.array([-90, -125, -71]), (181, 217, 181)
+    steps = np.eye(4)
+    steps[:3, 3] = low
+    image = nib.Nifti1Image(values, grid.affine)
+    layout = {"target_affine": steps, "target_shape": size, "interpolation": "nearest"}
+    same = {"copy_header": True, "force_resample": True}
+    expected = resample_img(image, **layout, **same).get_fdata()
+    brain = resample_img(load_template(), **layout, **same).get_fdata()
+    brain[brain == 255] = 0  # white, as what is outside
+    at = "xyz".index(axis)
+    cut, behind = (np.take(a, int(place) - low[at], at).T[::-1] for a in (expected, brain))
+    drawn, grey = mosaic.values(values), np.where(mosaic.brain == 255, 0, mosaic.brain)
+    whole = [np.argwhere(picture).min(axis=0) for picture in (behind, grey)]
+    rows, columns = (np.argwhere(grey).max(axis=0) + 1 - whole[1]).tolist()
+    own = (slice(whole[1][0], None), slice(whole[1][1], None))
+    theirs = (slice(whole[0][0], None), slice(whole[0][1], None))
+    assert np.array_equal(grey[own][:rows, :columns], behind[theirs][:rows, :columns])
+    assert np.array_equal(drawn[own][:rows, :columns], cut[theirs][:rows, :columns])
+
+
+def test_voxels_outside_the_brain_are_in_the_picture():
+    near = np.array([[0.0, 88.0, 10.0]])
+    values = np.zeros(GRID.shape)
+    values[GRID.nearest_voxel(near[0])] = 1
+    assert not lay_out_slices(GRID, {"z": [10.0]}, NOWHERE).values(values).any()
+    assert lay_out_slices(GRID, {"z": [10.0]}, near).values(values).any()

@@ -90,6 +90,12 @@ def eight_bit_image(levels: NDArray[np.uint8], grid: Grid) -> nib.Nifti1Image:
     return nib.Nifti1Image(levels, grid.affine)
 
 
+def grid_of(image: nib.Nifti1Image) -> Grid:
+    """Where the voxels of such an image are."""
+    nx, ny, nz = image.shape
+    return Grid((nx, ny, nz), image.affine)
+
+
 def _packaged_file() -> Path | None:
     spec = find_spec("nilearn")
     if spec is None or spec.origin is None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.defaults import SIGNIFICANCE_LEVEL
-from ..images.maps import Map
-from ..images.masks import Mask
-from ..images.template import load_template
 from ..stats.lesion_symptom.cluster_table import SymptomClusters
 from ..stats.lesion_symptom.mapping import SymptomMap
 from .drawing import new_figure
+from .mosaic import lay_out_slices
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,40 +30,28 @@ def draw_symptom_slices(symptom_map: SymptomMap) -> Figure:
 
     The patient's left is on the left. Black lines enclose voxels whose corrected p is at most 0.05.
     """
-    from nilearn import plotting
+    import matplotlib as mpl
 
+    grid, tested = symptom_map.grid, symptom_map.indices
     # Zero is not drawn, so that the template shows where nothing is tested.
-    flat = np.zeros(symptom_map.grid.size, np.float32)
-    flat[symptom_map.indices] = np.where(symptom_map.statistic, symptom_map.statistic, _SMALLEST)
-    array = flat.reshape(symptom_map.grid.shape, order="F")
-    statistic = Map("statistic", array, symptom_map.grid, "", "")
+    flat = np.zeros(grid.size, np.float32)
+    flat[tested] = np.where(symptom_map.statistic, symptom_map.statistic, _SMALLEST)
     limit = float(np.abs(symptom_map.statistic).max()) or 1.0
-    heights = symptom_map.grid.mm_of_index(symptom_map.indices)[:, 2]
-    cuts = np.linspace(heights.min(), heights.max(), _SLICES + 2)[1:-1].round()
+    mm = grid.mm_of_index(tested)
+    lowest, highest = mm[:, 2].min(), mm[:, 2].max()
+    cuts = np.unique(np.linspace(lowest, highest, _SLICES + 2)[1:-1].round()) + 0.0
+    mosaic = lay_out_slices(grid, {"z": cuts.tolist()}, mm)
     figure = new_figure((12, 2.6))
-    with warnings.catch_warnings():
-        # A slice without a tested voxel is no mistake.
-        warnings.filterwarnings("ignore", "empty mask|.*masked element", UserWarning)
-        display = plotting.plot_stat_map(
-            statistic.to_nifti(),
-            bg_img=load_template(),
-            display_mode="z",
-            cut_coords=np.unique(cuts).tolist(),
-            cmap="coolwarm",
-            vmin=-limit,
-            vmax=limit,
-            symmetric_cbar=True,
-            threshold=_SMALLEST / 2,
-            black_bg=False,
-            dim=0,
-            resampling_interpolation="nearest",
-            figure=figure,
-            axes=(0.0, 0.02, 0.97, 0.8),
-        )
-    significant = symptom_map.indices[symptom_map.corrected_p <= SIGNIFICANCE_LEVEL]
-    if significant.size:
-        mask = Mask(symptom_map.grid, significant, "corrected p")
-        display.add_contours(mask.to_nifti(), levels=[0.5], colors=["black"], linewidths=0.8)
+    limits, colours = (-limit, limit), mpl.colormaps["coolwarm"]
+    statistic = flat.reshape(grid.shape, order="F")
+    axes = mosaic.draw(statistic, limits, colours, figure, (0.0, 0.02, 0.91, 0.84))
+    scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(*limits), colours)
+    figure.colorbar(scale, cax=figure.add_axes((0.93, 0.1, 0.012, 0.7)))
+    flat[:] = 0
+    flat[tested[symptom_map.corrected_p <= SIGNIFICANCE_LEVEL]] = 1
+    if flat.any():
+        significant = mosaic.values(flat.reshape(grid.shape, order="F"))
+        axes.contour(significant, levels=[0.5], colors=["black"], linewidths=0.8)
     name, label = symptom_map.statistic_name, symptom_map.patients.name
     outlined = f"outlined: corrected p at most {SIGNIFICANCE_LEVEL:g}"
     figure.suptitle(f"{name} of {label}, lesioned minus spared patients; {outlined}", fontsize=10)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,10 +13,8 @@ from numpy.typing import NDArray
 
 from ..core.grid import Grid
 from ..core.text import counted
-from ..images.maps import Map
-from ..images.template import load_template
 from ..plotting.charts import draw_coverage
-from ..plotting.drawing import drawable, explain_failure, new_figure
+from ..plotting.drawing import explain_failure, new_figure
 from ..plotting.figures import (
     BOTH,
     COLOUR_STOPS,
@@ -31,6 +28,7 @@ from ..plotting.figures import (
     fixed_maximum,
     nice_ceiling,
 )
+from ..plotting.mosaic import Mosaic, choose_cuts, lay_out_slices
 from ..stats.differences import CohortDifferences
 from ..stats.overlap import Overlap
 from ..stats.topography import STATISTICS
@@ -116,21 +114,16 @@ def _hexadecimal(colour_class: ColourClass) -> str:
     return "#{:02x}{:02x}{:02x}".format(*colour_class.colour)
 
 
-# Rows of slices through a map, drawn by nilearn: the same slices for every map of a report.
+# Rows of slices through a map: the same slices for every map of a report.
 
-
-Cuts = Mapping[str, Sequence[float]]
-"""Coordinates in mm of the slices along x, y and z."""
 
 Stops = Sequence[tuple[int, Colour]]
 """Colours at positions from 0 to 255."""
 
-_INCHES = (9.0, 4.2)
-_SLICES, _BAR = (0.0, 0.0, 0.87, 1.0), (0.885, 0.08, 0.018, 0.84)
+_INCHES = (9.0, 3.3)
+_SLICES = (0.0, 0.0, 0.87, 1.0)
+_BAR = (0.885, 0.08, 0.018, 0.84)
 """Where slices and colour bar stand: left, bottom, width and height as parts of the figure."""
-
-_CUTS_IN_A_ROW = 7
-"""As many as nilearn's own mosaics have."""
 
 # Orange where A has more and blue where B has, as A and B are coloured elsewhere.
 _DIVERGING: Stops = (
@@ -142,28 +135,17 @@ _DIVERGING: Stops = (
 )
 
 
-def choose_cuts(grid: Grid, indices: NDArray[np.int32]) -> Cuts:
-    """Seven slices along each axis, evenly over the middle 90 % of some voxels, in whole mm."""
-    mm = grid.mm_of_index(indices)
-    cuts = {}
-    for axis, name in enumerate("xyz"):
-        low, high = np.percentile(mm[:, axis], (5, 95))
-        places = np.rint(np.linspace(low, high, _CUTS_IN_A_ROW)).tolist()
-        cuts[name] = [place + 0.0 for place in dict.fromkeys(places)]
-    return cuts
-
-
 @explain_failure
 def draw_values(
-    values: NDArray[Any], grid: Grid, cuts: Cuts, label: str, maximum: float, colours: str
+    values: NDArray[Any], mosaic: Mosaic, label: str, maximum: float, colours: str
 ) -> Figure:
     """Draw a map of numbers from 0 on; 0 and NaN are not drawn.
 
     Parameters
     ----------
     values : array, shape of the grid
-    grid : Grid
-    cuts : mapping
+    mosaic : Mosaic
+        The slices.
     label : str
         What the colours stand for, with the unit.
     maximum : float
@@ -171,25 +153,22 @@ def draw_values(
     colours : str
         One of `COLOUR_STOPS`.
     """
-    return _draw_with_bar(values, grid, cuts, label, (0.0, maximum), COLOUR_STOPS[colours])
+    return _draw_with_bar(values, mosaic, label, (0.0, maximum), COLOUR_STOPS[colours])
 
 
 @explain_failure
-def draw_difference(
-    values: NDArray[Any], grid: Grid, cuts: Cuts, label: str, maximum: float
-) -> Figure:
+def draw_difference(values: NDArray[Any], mosaic: Mosaic, label: str, maximum: float) -> Figure:
     """Draw a map of differences around 0, which is not drawn itself."""
-    return _draw_with_bar(values, grid, cuts, label, (-maximum, maximum), _DIVERGING)
+    return _draw_with_bar(values, mosaic, label, (-maximum, maximum), _DIVERGING)
 
 
 @explain_failure
-def draw_classes(
-    values: NDArray[Any], grid: Grid, cuts: Cuts, classes: tuple[ColourClass, ...]
-) -> Figure:
+def draw_classes(values: NDArray[Any], mosaic: Mosaic, classes: tuple[ColourClass, ...]) -> Figure:
     """Draw a map whose values are those of some classes, with their names beside it."""
     from matplotlib.patches import Patch
 
-    figure = _draw_mosaic(values, grid, cuts, (0.0, 255.0), _colormap(class_stops(classes)))
+    figure = new_figure(_INCHES)
+    mosaic.draw(values, (0.0, 255.0), _colormap(class_stops(classes)), figure, _SLICES)
     patches = [Patch(color=_hexadecimal(each), label=each.label) for each in classes]
     layout: dict[str, Any] = {"loc": "center right", "handlelength": 1.2}
     figure.legend(handles=patches, frameon=False, fontsize=11, **layout)
@@ -197,60 +176,16 @@ def draw_classes(
 
 
 def _draw_with_bar(
-    values: NDArray[Any],
-    grid: Grid,
-    cuts: Cuts,
-    label: str,
-    limits: tuple[float, float],
-    stops: Stops,
+    values: NDArray[Any], mosaic: Mosaic, label: str, limits: tuple[float, float], stops: Stops
 ) -> Figure:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
     colours = _colormap(stops)
-    figure = _draw_mosaic(values, grid, cuts, limits, colours)
+    figure = new_figure(_INCHES)
+    mosaic.draw(values, limits, colours, figure, _SLICES)
     scale = ScalarMappable(Normalize(*limits), colours)
     figure.colorbar(scale, cax=figure.add_axes(_BAR)).set_label(label, fontsize=11)
-    return figure
-
-
-def _draw_mosaic(
-    values: NDArray[Any],
-    grid: Grid,
-    cuts: Cuts,
-    limits: tuple[float, float],
-    colours: Colormap,
-) -> Figure:
-    from nilearn import plotting
-
-    figure = new_figure(_INCHES)
-    with warnings.catch_warnings():
-        # A map may be empty in a slice, or everywhere; its field of view may end before.
-        empty = "empty mask|.*masked element|.*cut_coords seem to be out"
-        warnings.filterwarnings("ignore", empty, UserWarning)
-        display = plotting.plot_stat_map(
-            drawable(Map("", np.nan_to_num(values), grid, "", "").to_nifti()),
-            bg_img=load_template(),
-            display_mode="mosaic",
-            cut_coords={name: list(places) for name, places in cuts.items()},
-            figure=figure,
-            axes=_SLICES,
-            threshold=1e-9,  # of nilearn, which draws what lies above: any value but 0
-            cmap=colours,
-            vmin=limits[0],
-            vmax=limits[1],
-            symmetric_cbar=False,
-            colorbar=False,  # its own would take the place of slices
-            black_bg=False,
-            dim=0,
-            resampling_interpolation="nearest",
-        )
-    # nilearn marks left and right, but not back and front.
-    for view in display.axes.values():
-        if view.direction == "x":
-            for x, side in ((0.1, "P"), (0.9, "A")):
-                layout: dict[str, Any] = {"transform": view.ax.transAxes, "ha": "center"}
-                view.ax.text(x, 0.95, side, va="top", size=10, **layout)
     return figure
 
 
@@ -266,6 +201,9 @@ def _colormap(stops: Stops) -> Colormap:
 
 _DPI = 110
 """Arbitrary: a map of 990 pixels, which reads well on A4."""
+
+MosaicOn = Callable[[Grid], Mosaic]
+"""Gives the slices through a map on a grid."""
 
 _KEYS = ("n", "mean", "std")
 _COVERAGE_INCHES = (7.2, 4.4)
@@ -309,18 +247,26 @@ def drawings(findings: Findings) -> dict[str, Callable[[], Picture]]:
             calls[f"coverage_{side.letter}"] = partial(_coverage, findings, side)
     if not findings.lesioned.size:
         return calls
-    cuts = choose_cuts(findings.grid, findings.lesioned)
+    mm = findings.grid.mm_of_index(findings.lesioned)
+    cuts = choose_cuts(mm)
+
+    @cache
+    def mosaic_on(grid: Grid) -> Mosaic:
+        """The same slices for all: A and B may lie on grids of their own."""
+        return lay_out_slices(grid, cuts, mm)
+
     for side in findings.sides:
         if side.stats.voxels:
             calls |= {
-                f"{key}_{side.letter}": partial(_map, findings, side, key, cuts) for key in _KEYS
+                f"{key}_{side.letter}": partial(_map, findings, side, key, mosaic_on)
+                for key in _KEYS
             }
     if findings.overlap is not None and findings.overlap.either.voxels:
-        calls["overlap"] = partial(_overlap, findings.overlap, cuts)
+        calls["overlap"] = partial(_overlap, findings.overlap, mosaic_on)
     if findings.differences is not None:
-        calls["frequency"] = partial(_frequency, findings.differences, cuts)
+        calls["frequency"] = partial(_frequency, findings.differences, mosaic_on)
         if findings.differences.compared.voxels:
-            calls["difference"] = partial(_mean_difference, findings.differences, cuts)
+            calls["difference"] = partial(_mean_difference, findings.differences, mosaic_on)
     return calls
 
 
@@ -357,43 +303,45 @@ def _coverage(findings: Findings, side: Side) -> Picture:
     return Picture(png_bytes(figure), title)
 
 
-def _map(findings: Findings, side: Side, key: str, cuts: Cuts) -> Picture:
+def _map(findings: Findings, side: Side, key: str, mosaic_on: MosaicOn) -> Picture:
     statistic = STATISTICS[key]
     factor, unit = statistic.display
     drawn = getattr(side.stats, key)
     values = side.stats.values[key]
     maximum = max(fixed_maximum(other.everywhere, key, factor) for other in findings.sides)
     label = f"{statistic.title} ({unit})"
-    figure = draw_values(drawn.array * factor, drawn.grid, cuts, label, maximum, statistic.colormap)
+    figure = draw_values(
+        drawn.array * factor, mosaic_on(drawn.grid), label, maximum, statistic.colormap
+    )
     low, high = (f"{end:.0f}" if key == "n" else ml(end) for end in (values.min(), values.max()))
     is_beyond = bool(values.max() * factor > maximum)
     return Picture(png_bytes(figure), statistic.title, unit, low, high, maximum, is_beyond)
 
 
-def _overlap(overlap: Overlap, cuts: Cuts) -> Picture:
+def _overlap(overlap: Overlap, mosaic_on: MosaicOn) -> Picture:
     grid, flat = overlap.a.grid, np.zeros(overlap.a.grid.size)
     masks = (overlap.only_a, ONLY_A), (overlap.only_b, ONLY_B), (overlap.both, BOTH)
     for mask, voxel_class in masks:
         flat[mask.indices] = voxel_class.value
     array = flat.reshape(grid.shape, order="F")
-    return Picture(png_bytes(draw_classes(array, grid, cuts, OVERLAP_CLASSES)))
+    return Picture(png_bytes(draw_classes(array, mosaic_on(grid), OVERLAP_CLASSES)))
 
 
-def _frequency(differences: CohortDifferences, cuts: Cuts) -> Picture:
+def _frequency(differences: CohortDifferences, mosaic_on: MosaicOn) -> Picture:
     values = differences.frequency.array
     known = values[np.isfinite(values)]  # NaN where one cohort has no data
     maximum = _scale_end(known[known != 0])
     label = "Patients lesioned, A - B (percentage points)"
-    figure = draw_difference(values, differences.grid, cuts, label, maximum)
+    figure = draw_difference(values, mosaic_on(differences.grid), label, maximum)
     return _picture_of_difference(figure, known, 1, "percentage points", maximum)
 
 
-def _mean_difference(differences: CohortDifferences, cuts: Cuts) -> Picture:
+def _mean_difference(differences: CohortDifferences, mosaic_on: MosaicOn) -> Picture:
     array = differences.mean.array / ML
     values = array[np.isfinite(array)]
     maximum = _scale_end(values)
     label = "Mean total lesion volume, A - B (mL)"
-    figure = draw_difference(array, differences.grid, cuts, label, maximum)
+    figure = draw_difference(array, mosaic_on(differences.grid), label, maximum)
     return _picture_of_difference(figure, values, 2, "mL", maximum)
 
 

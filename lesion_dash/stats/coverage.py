@@ -13,7 +13,7 @@ from ..core.formats import PERCENT
 from ..core.grid import Grid, pieces
 from ..core.memory import derived
 from ..core.text import counted
-from ..images.template import template_on
+from ..images.template import grid_of, template_on
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -259,8 +259,7 @@ def brain_on(grid: Grid) -> NDArray[np.bool_]:
 
 def _find_brain(grid: Grid) -> NDArray[np.bool_]:
     template = template_on(grid)
-    nx, ny, nz = template.shape
-    own = Grid((nx, ny, nz), template.affine)
+    own = grid_of(template)
     levels = np.ravel(np.asarray(template.dataobj), order="F")
     if not own.matches(grid):  # an oblique grid gets the template as it is
         levels = _nearest(levels, own, grid)
