@@ -12,7 +12,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -64,4 +63,8 @@ _get, __dir__, __all__ = lazy_names(__name__, __file__)
 
 def __getattr__(name: str) -> Any:
     """A public name, a part such as `scans`, or the version."""
-    return version("lesion-dash") if name == "__version__" else _get(name)
+    if name != "__version__":
+        return _get(name)
+    from importlib.metadata import version
+
+    return version("lesion-dash")

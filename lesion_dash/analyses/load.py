@@ -115,7 +115,7 @@ class Load(Request):
             yield figure, figure_bytes(draw_load(involved[place].load, measure))
         for name, each in zip(names_by_atlas(FILE_NAME, self), involved, strict=True):
             yield name, csv_bytes(each.table)
-        yield "patients.csv", csv_bytes(involved[0].load.cohort.files_table)
+        yield "patients.csv", involved[0].load.cohort.files_csv
 
 
 def _lines(involved: Involvement) -> list[str]:

@@ -110,7 +110,7 @@ class SizeBias(Request):
             "notes": list(test.notes),
             "statement": STATEMENT,
         }
-        files = [*maps, ("patients.csv", csv_bytes(cohort.files_table))]
+        files = [*maps, ("patients.csv", cohort.files_csv)]
         if self.clusters:
             files.append((FILE_NAME, csv_bytes(find_size_clusters(test, means, atlas).table)))
         return Result(

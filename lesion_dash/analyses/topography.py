@@ -95,10 +95,9 @@ class Stats(Request):
 
 def _files(listing: CohortListing, stats: FolderStats) -> Iterator[tuple[str, Any]]:
     """The maps one by one; the tables of many patients take their place in memory."""
-    from ..core.tables import csv_bytes
     from ..images.maps import nifti_parts
 
     for name, image in stats.files.items():
         yield name, nifti_parts(image.to_nifti())
     del stats, image
-    yield "patients.csv", csv_bytes(listing.files_table)
+    yield "patients.csv", listing.files_csv

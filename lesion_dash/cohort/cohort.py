@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.runs import Runs, find_runs
+from ..core.tables import csv_rows
 from ..core.text import counted
 from ..files.paths import AnyPath
 from ..files.writing import with_notes
@@ -89,13 +90,22 @@ class CohortListing:
         """
         import pandas as pd
 
-        fields = ("id", *_OF_FILES[1:])
-        rows = [[getattr(patient, field) for field in fields] for patient in self.patients]
-        table = pd.DataFrame(rows, columns=list(_OF_FILES))
-        table["file"] = self._files_by_patient
-        table = table.astype({"voxels": "Int64", "volume_mm3": float})
-        table.loc[table["status"] != "used", ["voxels", "volume_mm3"]] = None
-        return table
+        table = pd.DataFrame(self._file_rows, columns=list(_OF_FILES))
+        return table.astype({"voxels": "Int64", "volume_mm3": float})
+
+    @property
+    def files_csv(self) -> bytes:
+        """`files_table` as CSV, without pandas, which takes longer to import than masks to read."""
+        return csv_rows(_OF_FILES, self._file_rows)
+
+    @property
+    def _file_rows(self) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = []
+        for patient, file in zip(self.patients, self._files_by_patient, strict=True):
+            is_used = patient.status == "used"
+            size = (patient.voxels, patient.volume_mm3) if is_used else (None, None)
+            rows.append((patient.id, file, patient.status, patient.reason, *size))
+        return rows
 
     @property
     def used_table(self) -> pd.DataFrame:

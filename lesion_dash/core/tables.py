@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,12 +41,30 @@ def tsv_bytes(table: pd.DataFrame) -> bytes:
     return _delimited(table, "\t", "n/a")
 
 
+def csv_rows(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> bytes:
+    r"""Rows as `csv_bytes` has them; a cell is empty where a value is None.
+
+    Examples
+    --------
+    >>> csv_rows(["region", "voxels"], [["=1+1", 3], ["A8m_L", None]])
+    b"region,voxels\n'=1+1,3\nA8m_L,\n"
+    """
+    return _written(columns, rows, ",", "")
+
+
 def _delimited(table: pd.DataFrame, separator: str, missing: str) -> bytes:
+    known = table.astype(object).where(table.notna(), None)
+    rows = known.itertuples(index=False, name=None)
+    return _written(table.columns, rows, separator, missing)
+
+
+def _written(
+    columns: Iterable[str], rows: Iterable[Iterable[object]], separator: str, missing: str
+) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, delimiter=separator, lineterminator="\n")
-    writer.writerow([_cell(name) for name in table.columns])
-    known = table.astype(object).where(table.notna(), None)
-    for row in known.itertuples(index=False, name=None):
+    writer.writerow([_cell(name) for name in columns])
+    for row in rows:
         cells = [_cell(value) for value in row]
         writer.writerow([missing if cell == "" else cell for cell in cells])
     # A file name may hold bytes that are not UTF-8; they are shown, not lost.

@@ -488,7 +488,7 @@ class Session:
             assert counts is not None
             return csv_bytes(counts.table)
         if name == PATIENTS_FILE:
-            return csv_bytes(self.load(selection.cohort_a).files_table)
+            return self.load(selection.cohort_a).files_csv
         if name == OVERLAP_FILE:
             return nifti_bytes(self.counted_mask(selection).to_nifti())
         key = next(key for key, file in FILE_NAMES.items() if file == name)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from ..core.defaults import PERMUTATIONS, SEED, SIGNIFICANCE_LEVEL, VOLUME_SIDE, VolumeSide
 from ..core.errors import Cancelled
-from ..core.tables import csv_bytes
 from ..images.maps import nifti_bytes
 from ..plotting.figures import ML, nice_ceiling
 from ..stats.permutation import permute_volumes
@@ -167,7 +166,7 @@ class SizeBiasService:
         if name not in self.file_names(request):
             raise KeyError(name)
         if name == PATIENTS_FILE:
-            return csv_bytes(self._session.load(request.cohort).files_table)
+            return self._session.load(request.cohort).files_csv
         if name in MEANS.values():
             means = self.contrasts(request.cohort, request.min_patients).means
             return nifti_bytes(means.files[name].to_nifti())

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
-from urllib.request import url2pathname
 
 from ..core.errors import InputError, MissingFile, SetupError
 
@@ -256,6 +255,8 @@ def as_path(given: PathInput) -> AnyPath:
         raise InputError(shown, "names a file of another computer", remedy)
     if not slash:
         raise InputError(shown, "names no file", "write it as file:///data/masks")
+    from urllib.request import url2pathname  # which imports all of HTTP
+
     return Path(url2pathname(slash + path))
 
 

@@ -17,7 +17,6 @@ from ...cohort.columns import with_unit
 from ...cohort.notes import kind_of
 from ...cohort.participants import Units
 from ...core.formats import COUNT, VOLUME, Format, decimals_of
-from ...core.tables import csv_bytes
 from ...plotting.figures import ML, draw_histogram, figure_bytes
 from ..app_context import AppContext
 from ..code import Code
@@ -175,7 +174,7 @@ class PatientsPage:
     def _save(self) -> None:
         cohort = self._cohort()
         if cohort is not None:
-            self._context.saver.save(PATIENTS_FILE, csv_bytes(cohort.files_table))
+            self._context.saver.save(PATIENTS_FILE, cohort.files_csv)
 
 
 NOBODY = pd.DataFrame(columns=[column.key for column in _OWN])
