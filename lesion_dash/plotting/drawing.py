@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _P = ParamSpec("_P")
 _INCHES = (7.2, 3.0)  # arbitrary: room for three lines
 _LINE = 80  # characters; arbitrary
+_DARK, _LIGHT = "#18232b", "#e3eaef"  # paper and ink of the page in the dark: style.css
 
 
 def new_figure(inches: tuple[float, float]) -> Figure:
@@ -30,6 +31,35 @@ def new_figure(inches: tuple[float, float]) -> Figure:
     figure = Figure(figsize=inches, facecolor="white")
     # pyplot keeps every figure it makes alive; a bare figure is freed with its last reference.
     FigureCanvasAgg(figure)
+    return figure
+
+
+def darkened(figure: Figure) -> Figure:
+    """Turn a chart on white into one on the dark of the page: black lines and text become light.
+
+    Examples
+    --------
+    >>> figure = new_figure((3.0, 2.0))
+    >>> axes = figure.subplots()
+    >>> darkened(figure).get_facecolor() == axes.get_facecolor() != (1.0, 1.0, 1.0, 1.0)
+    True
+    """
+    from matplotlib.colors import same_color
+    from matplotlib.spines import Spine
+    from matplotlib.text import Text
+
+    figure.set_facecolor(_DARK)
+    for axes in figure.axes:
+        axes.set_facecolor(_DARK)
+        axes.tick_params(colors=_LIGHT, which="both")
+        for bar in axes.patches:
+            if same_color(bar.get_edgecolor(), "white"):
+                bar.set_edgecolor(_DARK)
+    for spine in figure.findobj(Spine):
+        spine.set_edgecolor(_LIGHT)
+    for text in figure.findobj(Text):
+        if same_color(text.get_color(), "black"):
+            text.set_color(_LIGHT)
     return figure
 
 

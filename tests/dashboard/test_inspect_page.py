@@ -63,7 +63,7 @@ def choose(page: InspectPage, name: str) -> None:
 def test_empty_page_says_what_to_do(page: InspectPage) -> None:
     assert "Choose an image on the left, or drop one" in page.crosshair.readout.value
     assert (page.folder.value, page.file.value, page.file.disabled) == ("", "", True)
-    assert not any(is_seen(page, card) for card in (page.facts, page.values, page.histogram))
+    assert not any(is_seen(page, card) for card in (page.facts, page.values, page.histogram.widget))
 
 
 def test_an_image_is_shown_with_what_the_library_says(page: InspectPage, root: Path) -> None:
@@ -77,12 +77,12 @@ def test_an_image_is_shown_with_what_the_library_says(page: InspectPage, root: P
     for sentence in inspection.space.sentences:
         assert sentence in page.space.value
     assert "code 4: MNI152" in page.forms.value
-    assert "data:image/png;base64," in page.histogram.value
+    assert "data:image/png;base64," in page.histogram.widget.value
     assert page.crosshair.voxel == (3, 4, 2)
-    assert all(is_seen(page, card) for card in (page.facts, page.values, page.histogram))
-    histogram = page.histogram.value
+    assert all(is_seen(page, card) for card in (page.facts, page.values, page.histogram.widget))
+    histogram = page.histogram.widget.value
     enter(page.context, page.log_counts, True)
-    assert page.histogram.value != histogram
+    assert page.histogram.widget.value != histogram
 
 
 def test_typing_a_voxel_or_a_place_moves_the_crosshair(page: InspectPage) -> None:

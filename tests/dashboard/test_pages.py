@@ -206,12 +206,12 @@ def test_patients_page(app: App, context: AppContext) -> None:
     context.wait()
     assert len(page.table.frame) == 40
     assert "Volume (mL)" in titles(page.table)
-    assert "<img" in page.histogram.value
+    assert "<img" in page.histogram.widget.value
     page.side.value = "b"
     assert "Choose folder B" in page.caption.value
     assert "Choose folder B" in page.report_caption.value
     assert page.report.frame.empty
-    assert page.histogram.value == ""
+    assert page.histogram.widget.value == ""
 
 
 def test_a_warning_of_all_files_is_one_row_and_rare_ones_come_first() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,7 @@ import ipywidgets as widgets
 import traitlets as t
 
 from ...images.reading import ImageSource
-from ...images.survey import Survey
-from ...plotting.figures import draw_values, figure_bytes
+from ...plotting.figures import draw_values
 from ..app_context import AppContext
 from ..code import Code
 from ..controls import NameList, card, heading, labelled, note, set_text
@@ -23,6 +21,7 @@ from ..image_files import ImageFiles
 from ..loaded_volume import LoadedVolume, open_volume, other_volume
 from ..model.own_files import Drop
 from ..persisted_inputs import Control, control
+from .chart import Chart
 from .code import CodeCard, place_below
 from .crosshair import EMPTY, CrosshairPanel
 from .own_files import OwnFilesDrop
@@ -89,10 +88,9 @@ class InspectPage:
         self.facts, self.space, self.forms, self.validation, self.values = (
             widgets.HTML() for _ in range(5)
         )
-        self.histogram = widgets.HTML()
+        self.histogram = Chart(context, "Histogram of the values of the image")
         self.log_counts = widgets.ToggleButtons(options=[("Counts", False), ("Log counts", True)])
         self._reader = context.worker(self._failed)
-        self._drawer = context.worker()
         self.widget = self._lay_out()
         self._offer_folders()
         self._offer_files()
@@ -119,7 +117,6 @@ class InspectPage:
     def _lay_out(self) -> widgets.Box:
         for part in (self.facts, self.space, self.forms, self.validation, self.values):
             part.add_class("ld-facts")
-        self.histogram.add_class("ld-histogram")
         ask = card(
             "Image",
             labelled("Folder", self.folder),
@@ -133,7 +130,7 @@ class InspectPage:
         self._cards = [
             card(file, self.facts, name="inspect-file"),
             card("Suitability", self.validation, name="inspect-validation"),
-            card(values, self.values, self.histogram, name="inspect-values"),
+            card(values, self.values, self.histogram.widget, name="inspect-values"),
             card("Voxels and millimetres", self.space, name="inspect-space"),
             card("The two forms of the header", self.forms, name="inspect-forms"),
         ]
@@ -207,15 +204,9 @@ class InspectPage:
     def _show_nothing(self, why: str) -> None:
         self.loaded = None
         set_text(self.name, "")
-        for part in (
-            self.facts,
-            self.space,
-            self.forms,
-            self.validation,
-            self.values,
-            self.histogram,
-        ):
+        for part in (self.facts, self.space, self.forms, self.validation, self.values):
             part.value = ""
+        self.histogram.clear()
         self.crosshair.loaded = None
         self.crosshair.clear(why)
         for result_card in self._cards:
@@ -228,16 +219,6 @@ class InspectPage:
     def _draw_histogram(self, _change: Any = None) -> None:
         survey = self.loaded.inspection.survey if self.loaded is not None else None
         if survey is None or not survey.counts.size:
-            self.histogram.value = ""
+            self.histogram.clear()
             return
-        job = partial(_draw, survey, bool(self.log_counts.value))
-        self._drawer.submit(job, self._show_histogram)
-
-    def _show_histogram(self, content: bytes) -> None:
-        data = base64.b64encode(content).decode()
-        alt = "Histogram of the values of the image"
-        self.histogram.value = f'<img alt="{alt}" src="data:image/png;base64,{data}">'
-
-
-def _draw(survey: Survey, log_counts: bool) -> bytes:
-    return figure_bytes(draw_values(survey, log_counts), dpi=110)
+        self.histogram.show(partial(draw_values, survey, bool(self.log_counts.value)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
@@ -17,7 +16,7 @@ from ...cohort.columns import with_unit
 from ...cohort.notes import kind_of
 from ...cohort.participants import Units
 from ...core.formats import COUNT, VOLUME, Format, decimals_of
-from ...plotting.figures import ML, draw_histogram, figure_bytes
+from ...plotting.figures import ML, draw_histogram
 from ..app_context import AppContext
 from ..code import Code
 from ..controls import card, download_button, heading, note, set_text
@@ -25,6 +24,7 @@ from ..outline import find_outline, key_of, pick_patient, row_of_file
 from ..sentences import without_options
 from ..session import PATIENTS_FILE
 from ..widgets.table import Column, Table
+from .chart import Chart
 from .code import CodeCard, place_below
 from .outline import OutlineLine
 
@@ -69,21 +69,19 @@ class PatientsPage:
         self._context = context
         self.side = widgets.ToggleButtons(options=[("A", "a"), ("B", "b")])
         self.caption = note()
-        self._shown = ""
         guard = context.banner.guard
         self.table = Table(
             "Patients", "patients", guard(self._pick), rows=18,
             order=(VOLUME_ML.key, True), on_none=guard(self._leave),
         )  # fmt: skip
         self.line = OutlineLine(context, leads_to_brain=True)
-        self.histogram = widgets.HTML()
+        self.histogram = Chart(context, "Histogram of lesion volumes in mL")
         self.report_caption = note()
         self.report = Table(
             "File check", "report", rows=6, empty="No remarks: every file is used as it is"
         )
         save = context.banner.guard(self._save)
         self.download = download_button("CSV", f"Save {PATIENTS_FILE}", save)
-        self._drawer = context.worker()
         self.widget = self._lay_out()
         update = context.banner.guard(self._update)
         say = guard(self._say_outline)
@@ -95,14 +93,13 @@ class PatientsPage:
         self._say_outline()
 
     def _lay_out(self) -> widgets.Box:
-        self.histogram.add_class("ld-histogram")
         report_title = widgets.HBox([heading("File check"), self.report_caption])
         parts = [heading("Patients"), self.side, self.caption, self.line.widget, self.download]
         title = widgets.HBox(parts)
         page = widgets.Box(
             [
                 card(title, self.table, name="patients"),
-                card("Lesion volumes", self.histogram, name="volumes"),
+                card("Lesion volumes", self.histogram.widget, name="volumes"),
                 card(report_title, self.report, name="report-card"),
             ]
         )
@@ -114,13 +111,13 @@ class PatientsPage:
         return self._context.session.cohort(name)
 
     def _update(self, _change: Any = None) -> None:
-        cohort, self._shown = self._cohort(), ""
+        cohort = self._cohort()
         self.download.disabled = cohort is None
         if cohort is None:
             side = self.side.value.upper()
             set_text(self.caption, f"Choose folder {side} on the first page to see its patients.")
             self.table.show(NOBODY, shown_columns(NOBODY, Units()))
-            self.histogram.value = ""
+            self.histogram.clear()
             set_text(self.report_caption, f"Choose folder {side} on the first page.")
             self.report.show(shown_report(()), REPORT)
             return
@@ -133,9 +130,7 @@ class PatientsPage:
         set_text(self.report_caption, report.sentence)
         self.report.show(shown_report(report.files), REPORT)
         volumes = cohort.volumes * (cohort.grid.voxel_volume / ML)
-        self._shown = cohort.name
-        job = partial(_draw, volumes, cohort.name)
-        self._drawer.submit(job, partial(self._show_histogram, cohort.name))
+        self.histogram.show(partial(draw_histogram, volumes, cohort.name))
 
     def _pick(self, position: int) -> None:
         cohort = self._cohort()
@@ -163,13 +158,6 @@ class PatientsPage:
             if key_of(session, name, patient_row) == patient
         ]
         self.table.mark(rows[0] if rows else None)
-
-    def _show_histogram(self, name: str, content: bytes) -> None:
-        if name != self._shown:
-            return  # the choice was taken back meanwhile
-        data = base64.b64encode(content).decode()
-        alt = "Histogram of lesion volumes in mL"
-        self.histogram.value = f'<img alt="{alt}" src="data:image/png;base64,{data}">'
 
     def _save(self) -> None:
         cohort = self._cohort()
@@ -272,7 +260,3 @@ def _name(report: FileReport) -> str:
 
 def _share(number: int, total: int) -> str:
     return f"all {total} files" if number == total else f"{number} of {total} files"
-
-
-def _draw(volumes: Any, name: str) -> bytes:
-    return figure_bytes(draw_histogram(volumes, name), dpi=110)
