@@ -98,7 +98,7 @@ def test_captions_hold_the_numbers_of_the_map(findings):
     spread = f"{values.min():.2f} to {values.max():.2f} mL"
     where = f"{values.size:,} voxels lesioned in at least 5 patients"
     name = "Mean total lesion volume of B (cohort_b)"
-    scale = "Colours run from 0 to 150 mL, at every k and for A and B alike."
+    scale = "Colours run from 0 to 120 mL, at every k and for A and B alike."
     n = f"n = {side.cohort.n_patients} patients"
     assert f'alt="Slices of the brain. {name}: {spread} in {where}."' in figure
     assert f"{name} ({n}), in {where}: {spread}. {scale} Biased" in text_of(figure)

@@ -480,9 +480,9 @@ def restrict_cohort(cohort: Cohort, conditions: Iterable[Condition | str]) -> Co
     >>> from lesion_dash import load_cohort
     >>> women = restrict_cohort(load_cohort("sample_data/cohort_a"), ["sex=F", "age>=60"])
     >>> women.name, women.n_patients
-    ('cohort_a, age >= 60, sex = F', 15)
+    ('cohort_a, age >= 60, sex = F', 12)
     >>> women.notes[0]
-    'age >= 60: 12 of 40 patients excluded, 3 of them because the value is missing'
+    'age >= 60: 15 of 40 patients excluded, 2 of them because the value is missing'
     """
     where = parse_conditions(conditions)
     if not where:
@@ -522,7 +522,7 @@ def remaining_columns(
     >>> cohort = load_cohort("sample_data/cohort_a")
     >>> _, sex, *_ = remaining_columns(cohort, ["sex=F", "age>=60"])
     >>> sex.counts
-    (('F', 15), ('M', 13))
+    (('F', 12), ('M', 13))
     """
     table = cohort.participants
     if table is None:

@@ -145,7 +145,7 @@ def test_any_file_below_the_root_is_assigned(
 
 def test_controls_fit_the_map_and_the_atlas(page: AssignPage) -> None:
     threshold = page.ask.threshold
-    assert (threshold.max, threshold.step) == (14, 1)
+    assert (threshold.max, threshold.step) == (13, 1)
     assert page.ask.threshold_name.value == "Threshold: above (patients)"
     assert page.ask.lower_threshold.disabled
     assert page.ask.signs.disabled
@@ -170,13 +170,13 @@ def test_controls_fit_the_map_and_the_atlas(page: AssignPage) -> None:
 
 
 def test_counts_start_at_half_of_the_most_patients(page: AssignPage) -> None:
-    assert (page.choices.threshold, page.ask.threshold.value) == (7, 7)
-    assert page.ask.threshold_hint.value == "Range 0 to 14. The start is half of it."
-    assert "above 7 patients" in page.caption.value
+    assert (page.choices.threshold, page.ask.threshold.value) == (6, 6)
+    assert page.ask.threshold_hint.value == "Range 0 to 13. The start is half of it."
+    assert "above 6 patients" in page.caption.value
     ask(page, source="mean")
     assert page.choices.threshold == 0
     ask(page, source="n")
-    assert page.choices.threshold == 7
+    assert page.choices.threshold == 6
     choose(page.context, min_patients=9)
     assert "≥ 9 patients" in page.caption.value
     counts = page.answer.source.image.array
@@ -215,19 +215,19 @@ def test_the_best_match_of_the_largest_is_highlighted_at_first(page: AssignPage)
 
 def test_a_row_that_is_gone_gives_way_to_the_best_match(page: AssignPage) -> None:
     ask(page, threshold=5)
-    click_row(page.table, len(page.table.frame) - 1)
+    click_row(page.table, len(page.table.frame) - 2)
     gone = page.brain.match
-    ask(page, threshold=13)
+    ask(page, threshold=12)
     assert page.brain.match.region != gone.region
     assert page.brain.match is page.answer.best_match
     assert tuple(page.brain.viewer.mm) == page.answer.place_of(page.brain.match)
     assert_both_tables_show_the_match(page)
-    ask(page, threshold=14)  # above the maximum nothing stays
+    ask(page, threshold=13)  # above the maximum nothing stays
     assert page.brain.match is None
     assert len(page.brain.viewer.layers) == 1  # the template
     assert page.download.disabled
     assert (page.best.selected, page.table.selected) == (None, None)
-    ask(page, threshold=13)
+    ask(page, threshold=12)
     assert page.brain.match is not None
 
 

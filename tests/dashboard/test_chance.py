@@ -138,11 +138,11 @@ def test_the_page_shows_the_corrected_p_with_its_statement(
 def test_the_cohort_and_its_patients_are_named(page: SizeBiasPage) -> None:
     choose(page.context, where_a=("sex=F",))
     shuffle(page)
-    name = "cohort_a, sex = F (20 patients)"
+    name = "cohort_a, sex = F (16 patients)"
     assert text(page.whose) == f"A: {name}"
     assert page.p.caption.value == name
     assert page.sentence.value.startswith("cohort_a, sex = F: test for")
-    assert "among 20 patients" in page.sentence.value
+    assert "among 16 patients" in page.sentence.value
     assert name in page.clusters.caption.value
 
 

@@ -192,7 +192,7 @@ def test_parts_asked_for_long_ago_are_forgotten(session: Session) -> None:
                 session.part("cohort_a", (f"age{sign}{age}",))
     with pytest.raises(InputError, match=r"."):
         session.load(asked_long_ago)
-    assert session.load(shown).n_patients == 37
+    assert session.load(shown).n_patients == 36
     assert session.origin(shown) == ("cohort_a", ("age>=42",))
 
 
