@@ -36,7 +36,7 @@ SLICES = lay_out_slices(GRID, CUTS, NOWHERE)
 @pytest.fixture(scope="module")
 def findings(sample_data):
     a, b = (load_cohort(sample_data / f"cohort_{letter}") for letter in "ab")
-    return find_all(a, b, None, ReportRequest(5))
+    return find_all(a, b, (), ReportRequest(5))
 
 
 def shown(figure) -> np.ndarray:

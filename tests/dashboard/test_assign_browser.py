@@ -72,12 +72,12 @@ def test_nothing_is_cut_off(page: Any) -> None:
 
 def test_from_a_threshold_to_a_region_on_the_brain(page: Any, root: Path) -> None:
     page.locator(".ld-ask .noUi-handle").first.focus()
-    for above in (8, 9):
+    for above in (7, 8):
         page.keyboard.press("ArrowRight")
         wait_for_text(page, ".ld-matches .ld-card-head", f"above {above} patients")
     counts = volume_stats(load_cohort(root / "cohort_a"), 5).n
     atlas = load_atlas(root / "atlas" / "synthetic_atlas.nii.gz")
-    expected = assign_regions(counts, atlas, threshold=9)
+    expected = assign_regions(counts, atlas, threshold=8)
     assert len(expected.table) > 2
     best = expected.best.sort_values("component_volume_mm3", ascending=False).iloc[0]
     correlation = COEFFICIENT.text(best.correlation)
