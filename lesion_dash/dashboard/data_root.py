@@ -11,13 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ..atlas.installed import INSTALLED, PREFIX, data_folder
 from ..atlas.tables import read_label_table
 from ..cohort.selection import FileChoice
 from ..core.errors import InputError, LesionDashError
 from ..core.text import printable
 from ..files.listing import is_confined
 from ..files.paths import sample_data
-from .environment import RESULTS_VARIABLE, ROOT_VARIABLE
+from .environment import ATLAS_VARIABLE, RESULTS_VARIABLE, ROOT_VARIABLE
 from .model.folder_tree import FolderTree
 
 OWN_FILES = "My masks (dropped)"
@@ -90,9 +91,18 @@ class DataRoot:
         return self._merged("image_counts")
 
     @property
-    def atlases(self) -> dict[str, tuple[Path, Path | None]]:
-        """Names of the atlases, each with its image and its label table; see `FolderTree`."""
-        return self._merged("atlases")
+    def atlases(self) -> dict[str, tuple[Path | str, Path | None]]:
+        """Names of the atlases, each with its image and its label table; see `FolderTree`.
+
+        Those of an installed package come last; `load_atlas` knows them by their names.
+        """
+        installed = {name: (name, None) for name in self._installed}
+        return {**self._merged("atlases"), **installed}
+
+    @cached_property
+    def _installed(self) -> tuple[str, ...]:
+        has_data = data_folder() is not None
+        return tuple(entry.full_name for entry in INSTALLED.values()) if has_data else ()
 
     def _merged(self, listing: str) -> dict[str, Any]:
         shared: Mapping[str, Any] = getattr(self._shared, listing)
@@ -137,7 +147,9 @@ class DataRoot:
         return text
 
     def first_named_atlas(self) -> str:
-        """The first atlas whose label table can be read, empty where there is none."""
+        """The configured atlas, else the first whose table can be read; empty without one."""
+        if (configured := os.environ.get(ATLAS_VARIABLE, "")) in self.atlases:
+            return configured
         for name, (_image, table) in self.atlases.items():
             with suppress(LesionDashError):
                 if table is not None:
@@ -148,15 +160,11 @@ class DataRoot:
     @property
     def atlas_options(self) -> list[tuple[str, str]]:
         """What the atlases are called in lists on the page, and their names."""
-        return [
-            (
-                self.words_of(name)
-                if table is not None
-                else f"{self.words_of(name)} (numbers only: its table is not read)",
-                name,
-            )
+        remarks = {
+            name: "" if table is not None else " (numbers only: its table is not read)"
             for name, (_image, table) in self.atlases.items()
-        ]
+        } | dict.fromkeys(self._installed, " (installed)")
+        return [(f"{self.words_of(name)}{remark}", name) for name, remark in remarks.items()]
 
     def words_of(self, name: str) -> str:
         """What a folder or an atlas is called on the page.
@@ -165,6 +173,8 @@ class DataRoot:
         """
         if name == ".":
             return self.path.resolve().name or name
+        if name in self._installed:
+            return name.removeprefix(PREFIX)
         if not self.is_own(name):
             return name
         drop, _, below = name.removeprefix(f"{OWN_FILES}/").partition("/")
@@ -187,8 +197,10 @@ class DataRoot:
             raise InputError(name, "no longer lies below the data root", "choose another folder")
         return folder
 
-    def atlas_files(self, name: str) -> tuple[Path, Path | None]:
+    def atlas_files(self, name: str) -> tuple[Path | str, Path | None]:
         """Image and label table of a listed atlas; None in place of one that cannot be read.
+
+        Of an installed one the name, by which it is loaded, in place of the image.
 
         Raises
         ------

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 ROOT_VARIABLE = "LESION_DASH_DATA_ROOT"
 RESULTS_VARIABLE = "LESION_DASH_RESULTS"
+ATLAS_VARIABLE = "LESION_DASH_ATLAS"
+"""The atlas that a page begins with, by its name in the list."""
 MEMORY_VARIABLE = "LESION_DASH_KERNEL_MEMORY"
 """Bytes that a kernel may take."""
 OWN_SERVER = "LESION_DASH_SERVER"

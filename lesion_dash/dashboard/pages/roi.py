@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
@@ -52,9 +53,10 @@ class RoiPage:
         self.context = context
         self.lab = RoiLab(context.session)
         self.choices, self.way = InputChoices(), WayChoices()
-        atlases = context.session.root.atlases
+        root = context.session.root
+        atlases = [name for name, (image, _) in root.atlases.items() if isinstance(image, Path)]
         # With several, which one fits the images is not known.
-        self.way.atlas = next(iter(atlases)) if len(atlases) == 1 else ""
+        self.way.atlas = atlases[0] if len(atlases) == 1 else ""
         guard = context.banner.guard
         self.answer: RoiResult | None = None
         self._request: RoiRequest | None = None
