@@ -138,7 +138,7 @@ def table_symptoms(
     >>> cohort = load_cohort("sample_data/cohort_a")
     >>> tests = table_symptoms("sample_data/participants.tsv", cohort, "nihss", permutations=99)
     >>> tests.table["name"].tolist()
-    ['age']
+    ['naming']
     """
     choice = ColumnChoice(test, control, min_damaged, permutations, seed, side)
     files = [one.file for one in cohort.used]

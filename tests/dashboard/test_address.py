@@ -239,7 +239,7 @@ def test_a_file_of_before_the_pages_kept_their_inputs_is_read(offer: StateValida
 @pytest.mark.parametrize(
     ("choice", "reason"),
     [
-        (f"patient={PATIENT}&where_a=sex%3DF", "no patient of the folders that are shown"),
+        (f"patient={PATIENT}&where_a=sex%3DM", "no patient of the folders that are shown"),
         ("patient=cohort_b/sub-b04_lesion.nii.gz", "no patient of the folders that are shown"),
         ("patient=cohort_a/../cohort_b/sub-b04_lesion.nii.gz", "no patient of the folders"),
         ("atlas=synthetic_atlas&region=999", "999 is no region of this atlas"),

