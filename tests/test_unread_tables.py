@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from atlases import write_atlas
+from atlases import listed_atlases, write_atlas
 from phantoms import SHAPE
 
 from lesion_dash import cli
@@ -43,8 +43,8 @@ def test_a_table_that_is_not_read_is_named_with_its_fault(tmp_path, capsys, name
     assert "no label table" not in " ".join(load_atlas(path).notes)
     assert load_atlas(tmp_path).notes == load_atlas(path).notes
     # The same in the lists of the command and of the page, and in the check of file and folder.
-    assert find_atlases(tmp_path) == DataRoot(tmp_path).atlases == {"areas": (path, None)}
-    ((words, value),) = DataRoot(tmp_path).atlas_options
+    assert find_atlases(tmp_path) == listed_atlases(tmp_path) == {"areas": (path, None)}
+    (words, value), *_ = DataRoot(tmp_path).atlas_options
     assert value == "areas"
     assert "not read" in words
     (listed,) = list_atlases(tmp_path)
