@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.errors import InputError
 from ..core.notes import note_on
+from ..core.space import ATLAS, spaces_stated
 from .console import warn
 from .request import Progress, Request
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ..regions.load import LesionLoad
 
 
-_OPTIONAL = ("participants", "session", "several_files", "space")
+_OPTIONAL = ("participants", "session", "several_files")
 
 
 class ReadsFolders(Protocol):
@@ -34,6 +35,7 @@ class ReadsFolders(Protocol):
     threshold: float | str | None
     label: int | str | None
     where: tuple[str, ...]
+    space: tuple[str, ...]
     scheduler: str | None
 
 
@@ -41,6 +43,7 @@ class ReadsAtlas(Protocol):
     """A request with the fields that say how an atlas is read."""
 
     scale: Scale | None
+    space: tuple[str, ...]
     accept_swapped: bool
     mirror_atlas: bool
 
@@ -62,6 +65,7 @@ def read_options(request: ReadsFolders, **more: Any) -> ReadOptions:
         pattern=request.pattern,
         choice=Binarization(request.threshold, request.label),
         where=parse_conditions(request.where),
+        space=spaces_stated(request.space, "masks")[0],
         # An analysis need not have these fields.
         **{name: vars(request)[name] for name in _OPTIONAL if name in vars(request)},
         **more,
@@ -131,10 +135,13 @@ def file_inputs(sources: Mapping[str, str]) -> list[dict[str, Any]]:
     ]
 
 
-def open_atlas(image: str, table: str | None, request: ReadsAtlas) -> Atlas:
+def open_atlas(
+    image: str, table: str | None, request: ReadsAtlas, place: int = 0, number: int = 1
+) -> Atlas:
     """Load an atlas as a request says, and say so where that takes a download.
 
-    Names that are on the wrong side are marked, unless the request accepts them.
+    Names that are on the wrong side are marked, unless the request accepts them. It stands at
+    `place` among the `number` of atlases of the request, which may state a space for each.
     """
     from ..atlas.doubts import settle_sides
     from ..atlas.loading import load_atlas
@@ -142,7 +149,8 @@ def open_atlas(image: str, table: str | None, request: ReadsAtlas) -> Atlas:
 
     if will_download(image):
         warn(f"note: {image} is downloaded now, by nilearn and into its cache")
-    atlas = load_atlas(image, table, scale=request.scale)
+    space = spaces_stated(request.space, ATLAS, number)[place]
+    atlas = load_atlas(image, table, scale=request.scale, space=space)
     return settle_sides(atlas, is_mirrored=request.mirror_atlas, is_accepted=request.accept_swapped)
 
 
@@ -162,8 +170,8 @@ def open_atlases(request: ReadsAtlases) -> list[Atlas]:
         problem = f"{len(tables)} label tables for {len(request.atlas)} atlases"
         raise InputError("--labels", problem, "give one for each atlas in their order, or none")
     return [
-        open_atlas(image, table, request)
-        for image, table in zip(request.atlas, tables, strict=True)
+        open_atlas(image, table, request, place, len(tables))
+        for place, (image, table) in enumerate(zip(request.atlas, tables, strict=True))
     ]
 
 
