@@ -46,7 +46,11 @@ def atlas_of(root: Path) -> Atlas:
 
 
 def report_on(
-    *given: Cohort, atlas: Atlas | None = None, day: date = DAY, k: int = 2, **request: Any
+    *given: Cohort,
+    atlas: Atlas | list[Atlas] | None = None,
+    day: date = DAY,
+    k: int = 2,
+    **request: Any,
 ) -> Report:
     """A report on one cohort or two, of voxels of at least two patients unless told otherwise."""
     a, b = (*given, None)[:2]

@@ -66,6 +66,32 @@ def parameters() -> dict:
     return json.loads(Path("out.provenance.json").read_text())["parameters"]
 
 
+@pytest.mark.parametrize("what", [("t.nii.gz",), ("--points", 2, 4, 6)], ids=["map", "points"])
+def test_several_atlases_are_told_one_after_another(what, capsys):
+    labels = np.zeros(SHAPE, np.int16)
+    labels[:3], labels[4:] = 1, 2
+    nib.save(image(labels), "areas.nii.gz")
+    Path("areas.csv").write_text("index,name\n1,front\n2,rear\n")
+    tables, lines = {}, {}
+    for name, table in (("maps", "names.csv"), ("areas", "areas.csv")):
+        chosen = ("--atlas", f"{name}.nii.gz", "--labels", table)
+        assert run(*what, *chosen, "-o", f"{name}_table.csv") == 0
+        tables[name] = pd.read_csv(f"{name}_table.csv")
+        lines[name] = capsys.readouterr().out.splitlines()[:-1]
+    two = ("--atlas", "maps.nii.gz", "--labels", "names.csv")
+    two += ("--atlas", "areas.nii.gz", "--labels", "areas.csv")
+    assert run(*what, *two, "-o", "both.csv") == 0
+    both = pd.read_csv("both.csv")
+    assert both.columns.tolist() == ["atlas", *tables["maps"].columns]
+    for name, alone in tables.items():
+        rows = both[both["atlas"] == name].drop(columns="atlas").reset_index(drop=True)
+        pd.testing.assert_frame_equal(rows, alone, check_dtype=False)
+    expected_lines = [line for name, own in lines.items() for line in ("", f"atlas: {name}", *own)]
+    assert capsys.readouterr().out.splitlines()[:-1] == expected_lines
+    inputs = json.loads(Path("both.provenance.json").read_text())["inputs"]
+    assert [each["name"] for each in inputs if each["kind"] == "atlas"] == ["maps", "areas"]
+
+
 def test_the_table_is_the_librarys_whatever_is_chosen():
     assert_same(assign("t.nii.gz"), expected().table)
     choices = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -10,7 +12,7 @@ import pandas as pd
 import pytest
 from reports import atlas_of, cohorts, no_pictures, report_on, write_study
 
-from lesion_dash import load_atlas
+from lesion_dash import count_regions, load_atlas, overlap
 from lesion_dash.atlas.doubts import mark_doubtful, side_doubt
 from lesion_dash.cli import main
 
@@ -106,6 +108,28 @@ def test_groups_by_side_are_marked_as_well(study, monkeypatch):
     assert {*pd.read_csv("out/region_counts.csv")["region"]} == {
         *(f"left{MARK}", f"right{MARK}", "outside the atlas"),
     }
+
+
+def test_of_several_atlases_the_swapped_one_is_mirrored(study, monkeypatch, capsys):
+    monkeypatch.chdir(study)
+    for ending in ("nii.gz", "csv"):
+        shutil.copy(f"areas.{ending}", f"right.{ending}")
+    Path("right.csv").write_text("index,name\n1,left area\n2,right area\n")
+    command = ["overlap", "a", "b", "-k", "2", "--mirror-atlas", "--overwrite", "-o", "out"]
+    assert run(*command, "--atlas", "areas.nii.gz", "--atlas", "right.nii.gz") == 0
+    assert "WARNING" not in capsys.readouterr().out
+    areas, right = (
+        pd.read_csv(f"out/region_counts_{name}.csv").set_index("region")["voxels"]
+        for name in ("areas", "right")
+    )
+    (a, b), grid = cohorts(study), load_atlas("areas.nii.gz").mirrored()
+    assert areas.to_dict() == {
+        row.region: row.voxels
+        for row in count_regions(overlap(a.at_least(2), b.at_least(2)).both, grid).rows
+    }
+    assert right["left area"] != areas["left area"]
+    assert run(*command, "--atlas", "right.nii.gz", "--atlas", "right.nii.gz") == 2
+    assert "left and right agree with the names in each atlas" in capsys.readouterr().err
 
 
 def test_points_have_marked_names(swapped, tmp_path, capsys):

@@ -188,7 +188,7 @@ def test_every_command_compares_them_in_either_order_and_counts(folders, command
 def test_a_report_tells_them_and_draws_what_lies_beyond(folders):
     folder, beyond = folders
     b, a = (ld.load_cohort(folder / name) for name in "ba")
-    findings = find_all(b, a, None, ld.ReportRequest(1))
+    findings = find_all(b, a, (), ld.ReportRequest(1))
     assert f"{beyond} voxels of B (" in "".join(findings.differences.notes)
     pictures = drawings(findings)
     assert all(pictures[name]().png for name in ("mean_a", "frequency"))

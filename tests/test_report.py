@@ -27,6 +27,7 @@ from reports import (
 
 import lesion_dash as ld
 from lesion_dash.atlas.formats import Region
+from lesion_dash.atlas.places import name_place
 from lesion_dash.core.errors import Cancelled
 from lesion_dash.core.tables import csv_bytes
 from lesion_dash.images.maps import nifti_bytes
@@ -105,7 +106,7 @@ def image_in(files, name: str) -> bytes:
 def test_files_are_the_library_s(root, atlas, letters):
     own = cohorts(root, letters)
     files = report_on(*own, atlas=atlas).files
-    assert list(files) == file_names(len(own) > 1, has_atlas=True)
+    assert list(files) == file_names(len(own) > 1, ["region_counts.csv"])
     for letter, cohort in zip(letters, own, strict=False):
         prefix = f"{letter}_" if len(own) > 1 else ""
         stats = ld.volume_stats(cohort, 2)
@@ -234,7 +235,21 @@ def test_regions_of_probabilities_are_told_by_expected_voxels(a, likely):
     assert made.sentences[2].endswith(f"mL), {share:.1f} % of the region.")
     page = text_of(made.html)
     assert f"{likely.name} lies elsewhere: write its path there." in page
-    assert f"atlas='{likely.name}'" in page
+    assert f"atlas=['{likely.name}']" in page
+
+
+def test_each_of_several_atlases_has_its_own_table_and_words(a, atlas, likely):
+    made, counted = report_on(a, atlas=[atlas, likely]), a.at_least(2)
+    for each in (atlas, likely):
+        expected = csv_bytes(ld.count_regions(counted, each).table)
+        assert made.files[f"region_counts_{each.name}.csv"] == expected
+        alone = report_on(a, atlas=each).sentences[2].removeprefix("Region with")
+        assert f"Region of {each.name} with{alone}" in made.sentences
+        assert f"<h2>Regions of {each.name}</h2>" in made.html
+    peak = report_on(a).sentences[1].partition("Maximum overlap")[2].partition(" at MNI ")[2]
+    mm = [float(value) for value in re.findall(r"-?[\d.]+", peak)[:3]]
+    words = "; ".join(f"{each.name}: {name_place(each, mm).words}" for each in (atlas, likely))
+    assert made.sentences[1].endswith(f"({words}).")
 
 
 def test_how_the_masks_were_kept_is_not_told(root, a, monkeypatch):

@@ -9,7 +9,10 @@ import shlex
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from atlases import write_atlas
+from phantoms import SHAPE
 from reports import cohorts, no_pictures, report_on, text_of, write_study
 
 import lesion_dash as ld
@@ -103,17 +106,22 @@ def test_the_folder_is_the_library_s_and_the_dashboard_s(root, capsys):
         ("a",),
         ("a", "--where", "sex=F", "--title", "It's <b>mine</b> & -yours", "-k", "2"),
         ("a", "b", "--atlas", "areas.nii.gz", "-k", "2"),
+        ("a", "--atlas", "areas.nii.gz", "--atlas", "halves", "-k", "2"),
         ("a", "a", "--where-a", "sex=F", "--where-b", "sex=M", "-k", "1", "--title=--odd"),
         ("a", "--pattern", "*lesion*", "--label", "1", "--participants", "people.csv"),
         ("a", "--participants", "participants.csv", "--where", "sex=F"),
     ],
-    ids=["plain", "title", "pair", "parts", "options", "second table"],
+    ids=["plain", "title", "pair", "two atlases", "parts", "options", "second table"],
 )
 def test_what_the_page_shows_makes_the_same_report(root, monkeypatch, arguments):
     text = (root / "participants.tsv").read_text().replace("\t", ",")
     (root / "people.csv").write_text(text)
     # Beside a participants.tsv, this one is not looked at unless it is named.
     (root / "participants.csv").write_text(text.replace(",F", ",X").replace(",M", ",F"))
+    maps = np.zeros((2, *SHAPE), np.float32)
+    maps[0, :4], maps[1, 4:] = 0.75, 0.5
+    for name, values in zip(("front", "rear"), maps, strict=True):
+        write_atlas(root / "halves" / f"{name}.nii.gz", values)
     assert run("report", *arguments, "-o", "first") == 0
     again = shutil.copytree(root, root.parent / "again")
     assert_it_makes_the_same(root / "first", again, monkeypatch)

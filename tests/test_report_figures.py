@@ -31,7 +31,7 @@ CUTS = {"x": [-20.0, 20.0], "y": [0.0], "z": [10.0]}
 @pytest.fixture(scope="module")
 def findings(sample_data):
     a, b = (load_cohort(sample_data / f"cohort_{letter}") for letter in "ab")
-    return find_all(a, b, None, ReportRequest(5))
+    return find_all(a, b, (), ReportRequest(5))
 
 
 def shown(figure) -> np.ndarray:

@@ -8,15 +8,16 @@ from pydantic import model_validator
 
 from ..core import defaults
 from ..core.errors import InputError
+from ..core.notes import note_on
 from ..core.text import counted
 from . import fields
 from .console import LONGEST_LIST
 from .fields import option, source
-from .inputs import open_atlas, side_notices
+from .inputs import open_atlases, side_notices
 from .request import TABLE, Progress, Request, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
     import pandas as pd
@@ -36,7 +37,7 @@ _OF_MAPS = (
 
 
 class Assign(Request):
-    """Which regions of an atlas the parts of a map, or points, lie in."""
+    """Which regions of an atlas, or of several, the parts of a map, or points, lie in."""
 
     command = "assign"
     endings = TABLE
@@ -45,8 +46,8 @@ class Assign(Request):
     image: str | None = source(
         "a map, such as a mask or t map", "IMAGE", positional=True, default=None
     )
-    atlas: fields.Atlas
-    labels: fields.Labels
+    atlas: fields.Atlases
+    labels: fields.LabelsOfEach
     scale: fields.AtlasScale
     accept_swapped: fields.AcceptSwapped
     mirror_atlas: fields.MirrorAtlas
@@ -101,19 +102,28 @@ class Assign(Request):
         from ..atlas.atlas import atlas_input
         from ..core.tables import csv_bytes
 
-        atlas = open_atlas(self.atlas, self.labels, self)
+        atlases = open_atlases(self)
         assign = self._assign_map if self.image is not None else self._assign_points
-        assignment, table, source, notes = assign(atlas)
+        found = [(atlas, *assign(atlas)) for atlas in atlases]
+        _, assignment, table, source, _ = found[0]
+        lines = _lines(assignment, atlases[0])
+        notes = {atlas.name: [*own, *each.notes] for atlas, each, _, _, own in found}
+        said = notes[atlases[0].name]
+        if len(found) > 1:
+            tables = [own.assign(atlas=atlas.name) for atlas, _, own, _, _ in found]
+            table = _joined(tables, ["atlas", *table.columns])
+            lines = [line for atlas, each, *_ in found for line in _of_atlas(each, atlas)]
+            said = _notes_of_each(notes)
         own: dict[str, Any] = {"like": self.like, "min_correlation": self.min_correlation}
         chosen = {"accept_swapped": self.accept_swapped, "mirror_atlas": self.mirror_atlas}
         own |= {name: value for name, value in chosen.items() if value}
         return Result(
             files=[(self.target.path.name, csv_bytes(table))],
-            inputs=[source, atlas_input(atlas)],
-            counts={"rows": len(table), "notes": list(assignment.notes)},
+            inputs=[source, *map(atlas_input, atlases)],
+            counts={"rows": len(table), "notes": said},
             parameters=assignment.parameters | own,
-            lines=[*side_notices(atlas), *_lines(assignment, atlas), self.rows_line(table)],
-            notes=[*notes, *assignment.notes],
+            lines=[*side_notices(*atlases), *lines, self.rows_line(table)],
+            notes=said,
         )
 
     def _assign_map(self, atlas: atlases.Atlas) -> Assigned:
@@ -169,6 +179,28 @@ def _point(texts: Sequence[str]) -> NDArray[np.float64]:
     except ValueError:
         problem = f"{' '.join(texts)!r} is not a point"
         raise InputError("--points", problem, "give a file, or x y z of one point in mm") from None
+
+
+def _joined(tables: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    """The rows of several atlases, which of them in the first column."""
+    import pandas as pd
+
+    return pd.concat(tables, ignore_index=True)[[*columns]]
+
+
+def _of_atlas(assignment: Assignment | PointAssignment, atlas: atlases.Atlas) -> list[str]:
+    return ["", f"atlas: {atlas.name}", *_lines(assignment, atlas)]
+
+
+def _notes_of_each(notes: Mapping[str, Sequence[str]]) -> list[str]:
+    """The notes of all atlases; with its name, what is not said of each of them."""
+    of_all = set.intersection(*map(set, notes.values()))
+    every = (
+        note if note in of_all else note_on(name, note)
+        for name, own in notes.items()
+        for note in own
+    )
+    return [*dict.fromkeys(every)]
 
 
 def _lines(assignment: Assignment | PointAssignment, atlas: atlases.Atlas) -> list[str]:

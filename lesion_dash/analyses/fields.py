@@ -389,7 +389,8 @@ AcceptSwapped = Annotated[
 MirrorAtlas = Annotated[
     bool,
     option(
-        "exchange left and right of the atlas, about x = 0 mm",
+        "exchange left and right of the atlas, about x = 0 mm; of several, of those whose names "
+        "are on the wrong side",
         default=False,
         is_usual_recorded=False,
     ),

@@ -137,13 +137,18 @@ def open_atlas(image: str, table: str | None, request: ReadsAtlas) -> Atlas:
     Names that are on the wrong side are marked, unless the request accepts them.
     """
     from ..atlas.doubts import settle_sides
+
+    atlas = _load_atlas(image, table, request)
+    return settle_sides(atlas, is_mirrored=request.mirror_atlas, is_accepted=request.accept_swapped)
+
+
+def _load_atlas(image: str, table: str | None, request: ReadsAtlas) -> Atlas:
     from ..atlas.loading import load_atlas
     from ..atlas.published import will_download
 
     if will_download(image):
         warn(f"note: {image} is downloaded now, by nilearn and into its cache")
-    atlas = load_atlas(image, table, scale=request.scale)
-    return settle_sides(atlas, is_mirrored=request.mirror_atlas, is_accepted=request.accept_swapped)
+    return load_atlas(image, table, scale=request.scale)
 
 
 def side_notices(*atlases: Atlas | None) -> list[str]:
@@ -156,24 +161,38 @@ def side_notices(*atlases: Atlas | None) -> list[str]:
 
 
 def open_atlases(request: ReadsAtlases) -> list[Atlas]:
-    """Load the atlases of a request, each with its own label table."""
+    """Load the atlases of a request, each with its own label table.
+
+    Of several, those are mirrored whose names are on the wrong side.
+    """
+    from ..atlas.doubts import settle_sides, side_doubt
+
     tables = request.labels or [None] * len(request.atlas)
     if len(tables) != len(request.atlas):
         problem = f"{len(tables)} label tables for {len(request.atlas)} atlases"
         raise InputError("--labels", problem, "give one for each atlas in their order, or none")
-    return [
-        open_atlas(image, table, request)
+    atlases = [
+        _load_atlas(image, table, request)
         for image, table in zip(request.atlas, tables, strict=True)
+    ]
+    is_meant = [not atlases[1:] or bool(side_doubt(atlas)) for atlas in atlases]
+    if request.mirror_atlas and atlases and not any(is_meant):
+        problem = "left and right agree with the names in each atlas"
+        raise InputError("--mirror-atlas", problem, "give the atlas to mirror alone")
+    return [
+        settle_sides(
+            atlas, is_mirrored=request.mirror_atlas and meant, is_accepted=request.accept_swapped
+        )
+        for atlas, meant in zip(atlases, is_meant, strict=True)
     ]
 
 
 def names_by_atlas(file_name: str, request: ReadsAtlases) -> list[str]:
     """A file name for each atlas of a request."""
+    from ..atlas.finding import file_stem
     from ..core.tables import own_names
-    from ..files.listing import strip_ending
-    from ..files.paths import as_path
 
-    return own_names(file_name, [strip_ending(as_path(name).name) for name in request.atlas])
+    return own_names(file_name, [file_stem(name) for name in request.atlas])
 
 
 def prepare_atlas(atlas: Atlas, grid: Grid, by: str) -> Atlas:

@@ -9,10 +9,18 @@ from pydantic import model_validator
 from ..core.errors import InputError
 from . import fields
 from .fields import option, source
-from .inputs import check_overlap, load_folder, open_atlas, read_options, side_notices
+from .inputs import (
+    check_overlap,
+    load_folder,
+    names_by_atlas,
+    open_atlases,
+    read_options,
+    side_notices,
+)
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
 
     from ..atlas.atlas import Atlas
@@ -24,7 +32,7 @@ if TYPE_CHECKING:
 
 _ATLAS = (
     "for the table of regions: labelled or probabilistic NIfTI image, a folder of maps, or a name "
-    "from `lesion-dash atlases`"
+    "from `lesion-dash atlases`; once for each of several"
 )
 
 
@@ -38,8 +46,8 @@ class WriteReport(Request):
     b: str | None = source(
         "folder or URL of masks that A is compared with", "B", positional=True, default=None
     )
-    atlas: str | None = source(_ATLAS, "ATLAS", default=None)
-    labels: fields.Labels
+    atlas: tuple[str, ...] = source(_ATLAS, "ATLAS", default=())
+    labels: fields.LabelsOfEach
     scale: fields.AtlasScale
     accept_swapped: fields.AcceptSwapped
     mirror_atlas: fields.MirrorAtlas
@@ -66,13 +74,11 @@ class WriteReport(Request):
             raise InputError("--where-b", "there is no folder B to ask", "give one, or use --where")
         return self
 
-    def _open_atlas(self) -> Atlas | None:
-        return open_atlas(self.atlas, self.labels, self) if self.atlas is not None else None
-
     def outputs(self) -> list[str]:
+        from ..regions.counts import FILE_NAME as REGIONS_NAME
         from ..report.report import file_names
 
-        return file_names(self.b is not None, self.atlas is not None)[:-1]
+        return file_names(self.b is not None, names_by_atlas(REGIONS_NAME, self))[:-1]
 
     def run(self, progress: Progress) -> Result:
         from ..cohort.conditions import restrict_cohort
@@ -81,16 +87,17 @@ class WriteReport(Request):
         names = ReportRequest.__dataclass_fields__
         request = ReportRequest(**{name: getattr(self, name) for name in names})
         self._check_folders(request)
-        atlas = self._open_atlas()
+        atlases = open_atlases(self)
         cohorts = self._load(progress)
         for letter, cohort in zip("ab", cohorts, strict=False):
             part = restrict_cohort(cohort, request.conditions(letter))
             check_overlap(self, part.max_overlap, part.name, needed=False)
-        report = make_report(cohorts[0], cohorts[1] if self.b is not None else None, atlas, request)
+        b = cohorts[1] if self.b is not None else None
+        report = make_report(cohorts[0], b, atlases, request)
         page = self.target.folder / self.outputs()[0]
         return Result(
             files=report.files.items(),  # the provenance is one of them
-            lines=[*side_notices(atlas), *report.sentences, f"{self.files_line()}: open {page}"],
+            lines=[*side_notices(*atlases), *report.sentences, f"{self.files_line()}: open {page}"],
             inputs=report.inputs,
             notes=report.notes,
         )
@@ -125,22 +132,22 @@ class WriteReport(Request):
 def make_report(
     a: Cohort,
     b: Cohort | None = None,
-    atlas: Atlas | None = None,
+    atlas: Atlas | Sequence[Atlas] | None = None,
     request: ReportRequest | None = None,
     day: date | None = None,
     progress: Steps | None = None,
 ) -> Report:
     """Make a report on a cohort, or on two and their overlap and differences.
 
-    The same cohorts, atlas and request give the same bytes but for the day. Folders and files are
+    The same cohorts, atlases and request give the same bytes but for the day. Folders and files are
     called by their names, without the folders above them.
 
     Parameters
     ----------
     a, b : Cohort
         Whole cohorts: the request holds the conditions.
-    atlas : Atlas, optional
-        For the table of regions.
+    atlas : Atlas or sequence of Atlas, optional
+        For the table of regions; one for each of several.
     request : ReportRequest, optional
         By default voxels of at least 5 patients, and no condition.
     day : date, optional
@@ -156,7 +163,7 @@ def make_report(
     ------
     InputError
         Where a cohort is restricted already, where a condition names no column or no patient meets
-        it, where voxels of A and B do not coincide, or the atlas lies elsewhere.
+        it, where voxels of A and B do not coincide, or an atlas lies elsewhere.
 
     Examples
     --------
@@ -165,10 +172,12 @@ def make_report(
     >>> report.title, list(report.files)[0]
     ('Lesion report: cohort_a', 'report.html')
     """
+    from ..atlas.atlas import Atlas
     from ..report.findings import ReportRequest, find_all
     from ..report.report import assemble_report
 
-    findings = find_all(a, b, atlas, request or ReportRequest())
+    atlases = [atlas] if isinstance(atlas, Atlas) else atlas or []
+    findings = find_all(a, b, atlases, request or ReportRequest())
     return assemble_report(findings, _again(findings), day, progress)
 
 
@@ -183,14 +192,16 @@ def _again(findings: Findings) -> Again:
 
     places = find_places(findings)
     a, b = (*places.folders, None)[:2]
-    atlas, labels = (*places.atlas, None, None)[:2]
+    tables = [own[1] for own in places.atlases if own[1:]]
+    scales = {getattr(atlas, "scale", None) for atlas in findings.atlases} - {None}
     files: dict[str, Any] = {
         "a": a,
         "b": b,
-        "atlas": atlas,
-        "labels": labels,
-        "scale": getattr(findings.atlas, "scale", None),
-        "mirror_atlas": findings.atlas is not None and MIRRORED in findings.atlas.notes,
+        "atlas": [own[0] for own in places.atlases],
+        # One for each, or none: a table that is not named lies beside its atlas.
+        "labels": tables if len(tables) == len(places.atlases) else [],
+        "scale": scales.pop() if len(scales) == 1 else None,
+        "mirror_atlas": any(MIRRORED in atlas.notes for atlas in findings.atlases),
         "participants": places.participants,
     }
     request = WriteReport(**files, output=_AGAIN, **findings.request.parameters)

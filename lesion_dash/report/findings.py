@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..atlas.atlas import Atlas
 from ..atlas.doubts import REMEDY, is_marked, mark_doubtful, side_doubt
+from ..atlas.finding import file_stem
 from ..atlas.installed import installed_atlas
 from ..atlas.published import is_library_name
 from ..cohort.cohort import Cohort, check_min_patients
@@ -25,8 +26,11 @@ from ..cohort.selection import SeveralFiles
 from ..core.defaults import MIN_PATIENTS
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..core.notes import note_on
+from ..core.tables import own_names
 from ..files.listing import has_image_ending
 from ..files.paths import AnyPath
+from ..regions.counts import FILE_NAME as REGIONS_NAME
 from ..regions.counts import RegionCount, RegionCounts, count_regions
 from ..regions.involvement import Involvement, region_involvement
 from ..regions.load import lesion_load
@@ -274,6 +278,43 @@ class Side:
 
 
 @dataclass(frozen=True, eq=False)
+class RegionFindings:
+    """What is known of the regions of one atlas.
+
+    Parameters
+    ----------
+    atlas : Atlas
+        As it was read.
+    counts : RegionCounts
+        Of the voxels that count: the overlap, or A at the minimum of patients.
+    involved : tuple of Involvement
+        The patients lesioned in each region, of each cohort.
+    file_name : str
+        Of the table.
+    """
+
+    atlas: Atlas
+    counts: RegionCounts
+    involved: tuple[Involvement, ...]
+    file_name: str
+
+    @property
+    def largest(self) -> RegionCount | None:
+        """The region that holds most of what is counted; None where no region does."""
+        rows = self.counts.rows
+        return rows[0] if len(rows) > 1 and rows[0].voxels else None  # the last one is outside
+
+    @property
+    def side_notice(self) -> str:
+        """What is said first where names of the atlas are on the wrong side."""
+        if not side_doubt(self.atlas):
+            return ""
+        accepted = "names are used as they are, as was stated"
+        remedy = REMEDY if is_marked(self.atlas) else accepted
+        return f"{self.atlas.name}: {side_doubt(self.atlas)}; {remedy}"
+
+
+@dataclass(frozen=True, eq=False)
 class Findings:
     """All results of a report.
 
@@ -282,23 +323,17 @@ class Findings:
     request : ReportRequest
     sides : tuple of Side
         A, and B where there is one.
-    atlas : Atlas or None
-        As it was read.
-    regions : RegionCounts or None
-        Of the voxels that count: the overlap, or A at the minimum of patients.
+    regions : tuple of RegionFindings
+        Of each atlas.
     overlap : Overlap or None
     differences : CohortDifferences or None
-    involved : tuple of Involvement
-        The patients lesioned in each region, of each cohort, where there is an atlas.
     """
 
     request: ReportRequest
     sides: tuple[Side, ...]
-    atlas: Atlas | None
-    regions: RegionCounts | None
+    regions: tuple[RegionFindings, ...]
     overlap: Overlap | None
     differences: CohortDifferences | None
-    involved: tuple[Involvement, ...] = ()
 
     @property
     def a(self) -> Side:
@@ -337,20 +372,9 @@ class Findings:
         return f"{side.letter.upper()} ({side.name})" if self.is_pair else side.name
 
     @property
-    def largest_region(self) -> RegionCount | None:
-        """The region that holds most of what is counted; None where no region does."""
-        if self.regions is None or len(self.regions.rows) < 2:  # the last one is outside
-            return None
-        return self.regions.rows[0] if self.regions.rows[0].voxels else None
-
-    @property
-    def side_notice(self) -> str:
-        """What is said first where names of the atlas are on the wrong side."""
-        if self.atlas is None or not side_doubt(self.atlas):
-            return ""
-        accepted = "names are used as they are, as was stated"
-        remedy = REMEDY if is_marked(self.atlas) else accepted
-        return f"{self.atlas.name}: {side_doubt(self.atlas)}; {remedy}"
+    def atlases(self) -> tuple[Atlas, ...]:
+        """Those whose regions are told."""
+        return tuple(own.atlas for own in self.regions)
 
     def exclusions(self, side: Side) -> dict[str, list[str]]:
         """The files of a cohort that are not counted, by reason."""
@@ -377,8 +401,13 @@ class Findings:
         """The notes on means, on the pair and on the regions; those on inputs are apart."""
         means = [note for side in self.sides if side.means for note in side.means.notes]
         pair = self.differences.notes if self.differences is not None else ()
-        regions = self.regions.notes if self.regions is not None else ()
+        regions = [note for own in self.regions for note in self.notes_on_regions(own)]
         return self.without_folders(dict.fromkeys([*means, *pair, *regions]))
+
+    def notes_on_regions(self, own: RegionFindings) -> list[str]:
+        """The notes on an atlas; with its name, where there are several."""
+        notes = own.counts.notes
+        return [note_on(own.atlas.name, note) for note in notes] if self.regions[1:] else [*notes]
 
     def without_folders(self, texts: Iterable[str]) -> list[str]:
         """Sentences in which the folders of the cohorts are called by their names."""
@@ -391,22 +420,24 @@ class Findings:
         return dict(files)
 
 
-def find_all(a: Cohort, b: Cohort | None, atlas: Atlas | None, request: ReportRequest) -> Findings:
+def find_all(
+    a: Cohort, b: Cohort | None, atlases: Sequence[Atlas], request: ReportRequest
+) -> Findings:
     """Restrict the cohorts by the conditions, and compute all results of a report.
 
     Raises
     ------
     InputError
         Where a cohort is restricted already, where a condition names no column or no patient meets
-        it, where voxels of A and B do not coincide, or the atlas lies elsewhere.
+        it, where voxels of A and B do not coincide, or an atlas lies elsewhere.
     """
     whole = (a,) if b is None else (a, b)
     if b is None and request.where_b:
         raise InputError("where_b", "there is no cohort B", "give cohort B, or leave where_b out")
     # What may be refused comes first: conditions, then places, then the maps.
     k = request.min_patients
-    if atlas is not None and not request.accept_swapped:
-        atlas = mark_doubtful(atlas)
+    if not request.accept_swapped:
+        atlases = [*map(mark_doubtful, atlases)]
     parts = [
         _restrict(cohort, request.conditions(letter))
         for letter, cohort in zip("ab", whole, strict=False)
@@ -414,7 +445,7 @@ def find_all(a: Cohort, b: Cohort | None, atlas: Atlas | None, request: ReportRe
     masks = [cohort.at_least(k) for cohort in parts]
     both = overlap(*masks) if b is not None else None
     counted = masks[0] if both is None else both.both
-    regions = count_regions(counted, atlas) if atlas is not None else None
+    counts = [count_regions(counted, atlas) for atlas in atlases]
     sides = tuple(
         Side(
             letter,
@@ -428,10 +459,17 @@ def find_all(a: Cohort, b: Cohort | None, atlas: Atlas | None, request: ReportRe
         for letter, folder, cohort in zip("ab", folder_names(whole), parts, strict=False)
     )
     differences = cohort_differences(parts[0], parts[1], k) if b is not None else None
-    involved = tuple(
-        region_involvement(lesion_load(cohort, atlas)) for cohort in parts if atlas is not None
+    names = own_names(REGIONS_NAME, [file_stem(atlas_files(atlas)[0]) for atlas in atlases])
+    regions = tuple(
+        RegionFindings(
+            atlas,
+            own,
+            tuple(region_involvement(lesion_load(cohort, atlas)) for cohort in parts),
+            name,
+        )
+        for atlas, own, name in zip(atlases, counts, names, strict=True)
     )
-    return Findings(request, sides, atlas, regions, both, differences, involved)
+    return Findings(request, sides, regions, both, differences)
 
 
 def _restrict(cohort: Cohort, conditions: Sequence[Condition]) -> Cohort:

@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from ..atlas.atlas import Atlas
 from ..atlas.installed import installed_atlas
-from ..atlas.places import name_place
+from ..atlas.places import place_words
 from ..atlas.published import LIBRARY, is_library_name, probable_credit
 from ..core.formats import PERCENT, decimals_of
 from ..core.text import counted, enumerated, printable
@@ -27,7 +28,7 @@ from ..regions.counts import RegionCount
 from ..regions.involvement import RegionInvolvement
 from ..stats.coverage import Mark
 from .figures import Picture
-from .findings import Findings, Side, atlas_files, file_name
+from .findings import Findings, RegionFindings, Side, atlas_files, file_name
 from .formatting import (
     age_summary,
     column_rows,
@@ -91,9 +92,9 @@ def make_page(
         columns=column_rows(findings),
         conventions=_convention_rows(findings),
         rules=rules(findings),
-        region_rows=_region_rows(findings),
-        credit=atlas_credit(findings),
-        atlas_files=atlas_files(findings.atlas) if findings.atlas is not None else (),
+        region_rows=_region_rows,
+        credits=[*filter(None, map(atlas_credit, findings.atlases))],
+        atlas_files=atlas_files,
         criteria=criteria(findings),
         again=again,
         checksums=checksum_tables(findings),
@@ -180,11 +181,10 @@ def _context(findings: Findings) -> dict[str, Any]:
         "k": findings.request.min_patients,
         "grid": findings.a.cohort.grid,
         "stated": space_of(findings.a.cohort.grid),
-        "largest_region": findings.largest_region,
         "age": partial(age_summary, findings),
         "sex": sex_summary,
         "cited_in": cited_in,
-        "name_place": name_place,
+        "place_words": partial(place_words, findings.atlases),
         "conditions": partial(_condition_labels, findings),
         "of_each": partial(_of_each, findings),
     }
@@ -232,12 +232,10 @@ class _RegionRow(NamedTuple):
     place: list[str]
 
 
-def _region_rows(findings: Findings) -> list[_RegionRow]:
+def _region_rows(found: RegionFindings) -> list[_RegionRow]:
     """What lies outside, then the regions that hold any voxel, most patients first."""
-    if findings.regions is None:
-        return []
-    known = [{row.label: row for row in involved.rows} for involved in findings.involved]
-    pairs = zip(findings.regions.rows, findings.regions.places, strict=True)
+    known = [{row.label: row for row in involved.rows} for involved in found.involved]
+    pairs = zip(found.counts.rows, found.counts.places, strict=True)
     *regions, outside = (
         (count, tuple(own[count.label] for own in known if count.label in own), place)
         for count, place in pairs
@@ -320,11 +318,8 @@ def rules(findings: Findings) -> tuple[str, ...]:
     return tuple(f"{enumerated([*names])}: {source}" for source, names in labels.items())
 
 
-def atlas_credit(findings: Findings) -> str:
-    """Whom to cite for the atlas, as far as that is known."""
-    atlas = findings.atlas
-    if atlas is None:
-        return ""
+def atlas_credit(atlas: Atlas) -> str:
+    """Whom to cite for an atlas, as far as that is known."""
     if is_library_name(atlas.name):
         known = LIBRARY.get(atlas.name)
         return f"Atlas: {known.credit}" if known else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
@@ -18,12 +18,11 @@ from ..files.writing import FILE_NAME as PROVENANCE_NAME
 from ..files.writing import write_atomically
 from ..images.maps import file_parts
 from ..images.reading import Progress
-from ..regions.counts import FILE_NAME as REGIONS_NAME
 from ..stats.differences import FILE_NAMES as DIFFERENCE_NAMES
 from ..stats.overlap import FILE_NAME as OVERLAP_NAME
 from ..stats.topography import FILE_NAMES as STATS_NAMES
 from .figures import drawings
-from .findings import Findings
+from .findings import Findings, RegionFindings, Side
 from .page import PAGE_NAME, make_page, summary
 from .reproduction import Again, report_inputs, report_provenance
 
@@ -54,10 +53,18 @@ class _File(NamedTuple):
     summary: str
     attribute: str
     side: int | None = None
+    atlas: int | None = None
 
 
-def _files(is_pair: bool, has_atlas: bool) -> Iterator[_File]:
-    """The maps and tables, in their order; ``{k}`` stands for the minimum of patients."""
+def _files(is_pair: bool, tables: Sequence[str]) -> Iterator[_File]:
+    """The maps and tables, in their order; ``{k}`` stands for the minimum of patients.
+
+    Parameters
+    ----------
+    is_pair : bool
+    tables : sequence of str
+        File names of the tables of regions, one for each atlas.
+    """
     patients = "every file, used or not, with reason and volume"
     for side, letter in enumerate("ab" if is_pair else "a"):
         own = f"{letter}_" if is_pair else ""
@@ -72,13 +79,17 @@ def _files(is_pair: bool, has_atlas: bool) -> Iterator[_File]:
         yield _File(f"{OVERLAP_NAME}.gz", both, "overlap.both")
         for key, name in DIFFERENCE_NAMES.items():
             yield _File(f"{name}.gz", _DIFFERENCES[key], f"differences.{key}")
-    if has_atlas:
+    for atlas, name in enumerate(tables):
         regions = "how much of what counts lies in each region of the atlas"
-        yield _File(REGIONS_NAME, regions, "regions.table")
+        yield _File(name, regions, "counts.table", atlas=atlas)
 
 
 def _make(file: _File, findings: Findings) -> bytes:
-    owner = findings if file.side is None else findings.sides[file.side]
+    owner: Findings | Side | RegionFindings = findings
+    if file.side is not None:
+        owner = findings.sides[file.side]
+    elif file.atlas is not None:
+        owner = findings.regions[file.atlas]
     content = attrgetter(file.attribute)(owner)
     if file.name.endswith(".csv"):
         return csv_bytes(content)
@@ -115,15 +126,21 @@ class Report:
     notes: list[str]
 
 
-def file_names(is_pair: bool, has_atlas: bool) -> list[str]:
+def file_names(is_pair: bool, tables: Sequence[str] = ()) -> list[str]:
     """The files of a report, known before it is made.
+
+    Parameters
+    ----------
+    is_pair : bool
+    tables : sequence of str
+        File names of the tables of regions, one for each atlas.
 
     Examples
     --------
-    >>> file_names(is_pair=False, has_atlas=True)[-2:]
+    >>> file_names(is_pair=False, tables=["region_counts.csv"])[-2:]
     ['region_counts.csv', 'provenance.json']
     """
-    names = [file.name for file in _files(is_pair, has_atlas)]
+    names = [file.name for file in _files(is_pair, tables)]
     return [PAGE_NAME, *names, PROVENANCE_NAME]
 
 
@@ -140,7 +157,7 @@ def assemble_report(
     progress : callable, optional
     """
     day = day or datetime.now().astimezone().date()
-    files = [*_files(findings.is_pair, findings.regions is not None)]
+    files = [*_files(findings.is_pair, [own.file_name for own in findings.regions])]
     to_draw, k = drawings(findings), findings.request.min_patients
     total = len(files) + len(to_draw)
     pictures = _call_each(to_draw, 0, total, progress)

@@ -31,12 +31,12 @@ from .findings import (
 
 
 def report_inputs(findings: Findings) -> list[dict[str, Any]]:
-    """Cohorts and atlas as inputs; see `cohort_input`."""
-    inputs = [_cohort(findings, side) for side in findings.sides]
-    if findings.atlas is not None:
-        atlas = atlas_input(findings.atlas)
-        inputs.append(atlas | {"files": [_by_name(file) for file in atlas["files"]]})
-    return inputs
+    """Cohorts and atlases as inputs; see `cohort_input`."""
+    atlases = map(atlas_input, findings.atlases)
+    return [
+        *(_cohort(findings, side) for side in findings.sides),
+        *(atlas | {"files": [_by_name(file) for file in atlas["files"]]} for atlas in atlases),
+    ]
 
 
 def report_provenance(findings: Findings, day: date, sums: dict[str, str]) -> bytes:
@@ -60,8 +60,7 @@ def checksum_tables(findings: Findings) -> list[tuple[str, list[list[str]]]]:
     """The name of each input, and a row (file, status, SHA-256) for each of its files."""
     # Two cohorts may be parts of one folder: their own names tell them apart.
     names = [findings.owner(side) for side in findings.sides]
-    if findings.atlas is not None:
-        names.append(findings.atlas.name)
+    names += [atlas.name for atlas in findings.atlases]
     tables = []
     for name, content in zip(names, report_inputs(findings), strict=True):
         rows = [
@@ -148,7 +147,7 @@ class Places:
         Of the cohorts.
     participants : str or None
         The table, where it is not the one that is found beside the masks and must be given.
-    atlas : tuple of str
+    atlases : tuple of tuple of str
         Image or folder of maps, and label table; or a name of the library.
     held : tuple of str
         Inputs in the folder in which the command is to be run; they identify it.
@@ -158,7 +157,7 @@ class Places:
 
     folders: tuple[str, ...]
     participants: str | None
-    atlas: tuple[str, ...]
+    atlases: tuple[tuple[str, ...], ...]
     held: tuple[str, ...]
     elsewhere: tuple[str, ...]
 
@@ -194,16 +193,17 @@ def find_places(findings: Findings) -> Places:
     """Names of the inputs, relative to the folder that they share."""
     cohorts = [_input(side.folder, side.cohort.folder.resolve()) for side in findings.sides]
     named, implied = _tables(findings)
-    atlas = _atlas_inputs(findings.atlas) if findings.atlas is not None else []
-    base = shared_folder(_places([*cohorts, *named, *implied, *atlas])) or shared_folder(
+    atlases = [*map(_atlas_inputs, findings.atlases)]
+    of_atlases = [each for own in atlases for each in own]
+    base = shared_folder(_places([*cohorts, *named, *implied, *of_atlases])) or shared_folder(
         _places(cohorts)
     )
-    held = [each for each in (*cohorts, *implied, *named, *atlas) if each.lies_in(base)]
-    written = [each for each in (*cohorts, *named, *atlas) if each.place is not None]
+    held = [each for each in (*cohorts, *implied, *named, *of_atlases) if each.lies_in(base)]
+    written = [each for each in (*cohorts, *named, *of_atlases) if each.place is not None]
     return Places(
         tuple(each.seen_from(base) for each in cohorts),
         next((each.seen_from(base) for each in named), None),
-        tuple(each.seen_from(base) for each in atlas),
+        tuple(tuple(each.seen_from(base) for each in own) for own in atlases),
         tuple(dict.fromkeys(each.seen_from(base) for each in held)),
         tuple(dict.fromkeys(each.name for each in written if each not in held)),
     )
