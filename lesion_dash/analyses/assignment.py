@@ -104,15 +104,15 @@ class Assign(Request):
 
         atlases = open_atlases(self)
         assign = self._assign_map if self.image is not None else self._assign_points
-        found = [(atlas, *assign(atlas)) for atlas in atlases]
-        _, assignment, table, source, _ = found[0]
+        assigned = [(atlas, *assign(atlas)) for atlas in atlases]
+        _, assignment, table, source, _ = assigned[0]
         lines = _lines(assignment, atlases[0])
-        notes = {atlas.name: [*own, *each.notes] for atlas, each, _, _, own in found}
+        notes = {atlas.name: [*own, *each.notes] for atlas, each, _, _, own in assigned}
         said = notes[atlases[0].name]
-        if len(found) > 1:
-            tables = [own.assign(atlas=atlas.name) for atlas, _, own, _, _ in found]
+        if len(assigned) > 1:
+            tables = [own.assign(atlas=atlas.name) for atlas, _, own, _, _ in assigned]
             table = _joined(tables, ["atlas", *table.columns])
-            lines = [line for atlas, each, *_ in found for line in _of_atlas(each, atlas)]
+            lines = [line for atlas, each, *_ in assigned for line in _of_atlas(each, atlas)]
             said = _notes_of_each(notes)
         own: dict[str, Any] = {"like": self.like, "min_correlation": self.min_correlation}
         chosen = {"accept_swapped": self.accept_swapped, "mirror_atlas": self.mirror_atlas}

@@ -44,24 +44,37 @@ class NamedPlace:
         """
         if self.nearest_mm > 0:
             return f"{self.region}, {self.nearest_mm:.1f} mm from {self.nearest_region}"
-        more = [text for text in (self.full_name, self.lobe) if text and text != self.region]
+        said = self.region.replace("_", " ").casefold()
+        more = [text for text in (self.full_name, self.lobe) if text.casefold() not in said]
         return f"{self.region} ({', '.join(more)})" if more else self.region
 
 
-def place_words(atlases: Sequence[Atlas], mm: ArrayLike) -> str:
-    """What a world point in mm is called in each atlas, in one line; empty without one.
+def names_of_place(
+    atlases: Sequence[Atlas], mm: ArrayLike, owners: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """What a world point in mm is called in each atlas; of several, behind the atlas's name.
+
+    Parameters
+    ----------
+    atlases : sequence of Atlas
+    mm : array-like, shape (3,)
+    owners : sequence of str
+        What the atlases are called, by default by their names.
 
     Examples
     --------
     >>> from lesion_dash import load_atlas
     >>> atlas = load_atlas("sample_data/atlas/synthetic_atlas.nii.gz")
-    >>> place_words([atlas.replaced(name="A"), atlas.replaced(name="B")], [-26, 0, 8])
-    'A: Synthetic putamen L (deep); B: Synthetic putamen L (deep)'
+    >>> names_of_place([atlas], [-26, 0, 8])
+    ('Synthetic putamen L (deep)',)
+    >>> names_of_place([atlas, atlas], [-26, 0, 8], ["A", "B"])
+    ('A: Synthetic putamen L (deep)', 'B: Synthetic putamen L (deep)')
     """
     words = [name_place(atlas, mm).words for atlas in atlases]
     if len(words) > 1:
-        words = [f"{atlas.name}: {own}" for atlas, own in zip(atlases, words, strict=True)]
-    return "; ".join(words)
+        owners = owners or [atlas.name for atlas in atlases]
+        words = [f"{owner}: {own}" for owner, own in zip(owners, words, strict=True)]
+    return tuple(words)
 
 
 def name_place(atlas: Atlas | None, mm: ArrayLike) -> NamedPlace:

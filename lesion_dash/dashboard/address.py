@@ -27,7 +27,7 @@ _NAMES = {
     "files_b": "files_b",
     "k": "min_patients",
     "map": "map_key",
-    "atlas": "atlas",
+    "atlas": "atlases",
     "names": "atlas_sides",
     "figure": "figure",
     "view": "view",
@@ -35,6 +35,7 @@ _NAMES = {
     "slices": "slices",
     "shade": "figure_shade",
     "size": "figure_size",
+    "of": "regions_of",
     "by": "regions_by",
     "side": "radiological",
     "mm": "mm",
@@ -43,6 +44,9 @@ _NAMES = {
     "page": "page",
 }
 """Parts of an address, in their order, and the choices they tell."""
+
+_SEVERAL = {"where_a", "where_b", "atlases", "atlas_sides"}
+"""Choices of several values, which are told one after another; no value stands for none."""
 
 _SIDES = {"neurological": False, "radiological": True}
 
@@ -105,10 +109,11 @@ def read_address(text: str) -> dict[str, object]:
         if (persisted := _persisted(short)) is not None:
             page, _, name = short.partition(".")
             _add_input(inputs.setdefault(page, {}), name, value, persisted)
-        elif name in {"where_a", "where_b"}:
+        elif name in _SEVERAL:
             before = values.get(name, ())
             assert isinstance(before, tuple)
-            values[name] = (*before, value)
+            is_none = name == "atlases" and not value
+            values[name] = before if is_none else (*before, value)
         else:
             values[name] = _value(name, value)
     return values | ({"inputs": inputs} if inputs else {})
@@ -164,8 +169,8 @@ def _add_input(values: dict[str, object], name: str, text: str, persisted: Persi
 
 
 def _texts(name: str, value: Any) -> list[str]:
-    if name in {"where_a", "where_b"}:
-        return list(value)
+    if name in _SEVERAL:
+        return list(value) or [""]
     if name == "mm":
         # A tenth of a mm is finer than any voxel; 0.0 is added as there is no place -0.
         return [",".join(f"{round(number, 1) + 0.0:g}" for number in value)]

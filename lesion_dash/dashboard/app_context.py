@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ class AppContext:
         guard = self.banner.guard
         self.choices.observe(guard(self._folder_chosen), names=["folder_a", "folder_b"])
         self.choices.observe(guard(self._conditions_chosen), names=["where_a", "where_b"])
-        self.choices.observe(guard(self._atlas_chosen), names="atlas")
+        self.choices.observe(guard(self._atlases_chosen), names="atlases")
         self.choices.observe(guard(self._threshold_chosen), names="min_patients")
 
     @property
@@ -80,7 +81,7 @@ class AppContext:
 
     def read_ahead(self) -> None:
         """Read what `open_first` would open, and show nothing; what fails will fail again then."""
-        folder, atlas = self.first_folder, str(self.choices.atlas)
+        folder, atlas = self.first_folder, self.choices.atlas
 
         def read() -> None:
             if folder:
@@ -126,9 +127,9 @@ class AppContext:
         if sides == self.session.sides_of(atlas_name):
             return
         self.session.choose_sides(atlas_name, sides)
-        if self.choices.atlas == atlas_name:
-            self.choices.atlas = ""
-            self.choices.atlas = atlas_name
+        if atlas_name in self.choices.atlases:
+            self._take_atlases()
+            self._read_missing()
 
     def read_again(self) -> None:
         """Read what is chosen and not there yet, such as other files of a folder that is shown."""
@@ -158,7 +159,7 @@ class AppContext:
         if not self._is_taking:
             self.choices.lowered_from = 0  # what the user wants now counts
 
-    def _atlas_chosen(self, _change: dict[str, Any]) -> None:
+    def _atlases_chosen(self, _change: dict[str, Any]) -> None:
         self.banner.clear()
         self._read_missing()
 
@@ -177,18 +178,15 @@ class AppContext:
         return [name for name in (self.choices.folder_a, self.choices.folder_b) if name]
 
     def _missing(self) -> list[tuple[str, str]]:
-        """What is chosen and not there yet, each after the word for its kind; the atlas last."""
+        """What is chosen and not there yet, each after the word for its kind; atlases last."""
         folders = [("", name) for name in self._chosen_cohorts() if not self.session.has(name)]
-        return [*folders, (_ATLAS, self.choices.atlas)] if self._wants_atlas() else folders
+        atlases = [name for name in self.choices.atlases if not self.session.has_atlas(name)]
+        return [*folders, *((_ATLAS, name) for name in atlases)]
 
     def _in_words(self, missing: tuple[str, str]) -> tuple[str, str]:
         """What is read, as the page calls it, and what of it is counted."""
         kind, name = missing
         return f"{kind}{self.session.root.words_of(name)}", "map" if kind == _ATLAS else "mask"
-
-    def _wants_atlas(self) -> bool:
-        atlas = self.choices.atlas
-        return bool(atlas) and not self.session.has_atlas(atlas)
 
     def _read_chosen(self) -> Exception | None:
         """Read what is missing; what cannot be read does not stop the rest.
@@ -227,8 +225,7 @@ class AppContext:
         for name in ("folder_b", "folder_a"):
             if root.is_own(getattr(choices, name)):
                 choices.set_trait(name, "")
-        if root.is_own(choices.atlas):
-            choices.atlas = ""
+        choices.atlases = tuple(name for name in choices.atlases if not root.is_own(name))
         self.own.remove()
         self.session.forget_own()
         root.announce()
@@ -238,8 +235,14 @@ class AppContext:
         if (kind, name) not in missing:
             return  # the choice was taken back meanwhile
         self.loading.start(*self._in_words((kind, name)))
-        if missing == [(_ATLAS, name)]:
-            self._take_folders()  # they need not wait for their atlas
+        if all(each == _ATLAS for each, _ in missing):
+            self._take_folders()  # they need not wait for their atlases, nor these for each other
+            if self.session.has_atlas(self.choices.atlas):
+                self._take_atlases()
+
+    def _take_atlases(self) -> None:
+        """Use the atlases that are read, up to the first that is not."""
+        self.choices.loaded_atlases = tuple(takewhile(self.session.has_atlas, self.choices.atlases))
 
     def _read_folder(self, name: str) -> None:
         unwanted = partial(self._is_unwanted, name)
@@ -250,7 +253,7 @@ class AppContext:
 
     def _read_atlas(self, name: str) -> None:
         def show(done: int, total: int) -> None:
-            if self._stop.is_set() or name != self.choices.atlas:
+            if self._stop.is_set() or name not in self.choices.atlases:
                 raise Cancelled
             self._show_progress(done, total)
 
@@ -294,10 +297,12 @@ class AppContext:
     def _settle(self) -> None:
         """Take what was read; a choice that could not be read goes back to the one before."""
         self.loading.running = False
-        choices = self.choices
-        if not self._wants_atlas():
-            choices.loaded_atlas = choices.atlas
-        choices.atlas = choices.loaded_atlas
+        choices, is_read = self.choices, self.session.has_atlas
+        chosen = choices.atlases
+        before = choices.loaded_atlases[:1] if chosen and not is_read(chosen[0]) else ()
+        read = tuple(dict.fromkeys(filter(is_read, (*before, *chosen))))
+        choices.loaded_atlases = read
+        choices.atlases = read
         self._take_folders()
 
     def _take_folders(self) -> None:

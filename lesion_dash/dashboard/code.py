@@ -5,7 +5,7 @@ Each page asks for a list of requests (see `analyses.request`), whose texts thes
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import wraps
 from pathlib import Path, PurePosixPath
@@ -80,7 +80,7 @@ class Code:
         """Python for maps, overlap and regions, and the commands; empty without a folder."""
         if not selection.cohort_a:
             return "", ""
-        k, atlas = selection.min_patients, self._atlas(selection.atlas)
+        k, atlas = selection.min_patients, self._atlases(selection.atlases)
         requests: list[Request] = [self._stats(selection.cohort_a, k)]
         if selection.cohort_b:
             requests.append(self._overlap(selection, f"{RESULTS}/overlap", atlas))
@@ -202,14 +202,24 @@ class Code:
         return {path: self._path(self.session.root.cohort_folder(folder)), where: conditions}
 
     def _atlas(self, name: str) -> dict[str, Any]:
-        """An atlas as requests name it, nothing without one."""
-        if not name:
+        """An atlas as requests of one name it, nothing without one."""
+        named = self._atlases((name,)) if name else {}
+        return {
+            option: value[0] if isinstance(value, list) else value
+            for option, value in named.items()
+        }
+
+    def _atlases(self, names: Sequence[str]) -> dict[str, Any]:
+        """Atlases as requests of several name them, nothing without one."""
+        if not names:
             return {}
-        image, table = self.session.root.atlas_files(name)
-        files = {"atlas": self._path(image), "labels": table and self._path(table)}
-        sides = self.session.sides_of(name)
-        chosen = {"accept_swapped": sides == "accepted", "mirror_atlas": sides == "mirrored"}
-        return files | {option: True for option, is_chosen in chosen.items() if is_chosen}
+        files = [self.session.root.atlas_files(name) for name in names]
+        tables = [self._path(table) for _, table in files if table is not None]
+        named: dict[str, Any] = {"atlas": [self._path(image) for image, _ in files]}
+        # One for each, or none: every table lies beside its atlas.
+        named |= {"labels": tables} if len(tables) == len(names) else {}
+        sides = self.session.joint_sides(names)
+        return named | {option: True for option, is_chosen in sides.items() if is_chosen}
 
     def _path(self, path: Path) -> str:
         """A path from the folder that holds the data root: nothing of the computer is told.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas.places import name_place
 from ..images.maps import nifti_bytes
 from ..plotting.figures import ML, nice_ceiling
 from ..regions.differences import RegionDifferences, region_differences
@@ -109,7 +109,7 @@ class PlaceOfTwo:
     Parameters
     ----------
     region : str
-        What the place is called in the atlas; empty without one.
+        What the place is called in each atlas; empty without one.
     a, b : Side
     min_patients : int
     """
@@ -168,7 +168,7 @@ class ComparisonService:
         layers = self._layers.get(key, lambda: self._make_layers(request))
         return Pair(request, self.differences(request), *layers)
 
-    def place(self, request: PairRequest, mm: Mm, atlas: str = "") -> PlaceOfTwo:
+    def place(self, request: PairRequest, mm: Mm, atlases: Sequence[str] = ()) -> PlaceOfTwo:
         """What is known of a place in both cohorts."""
         differences = self.differences(request)
         row = differences.row_at(mm)
@@ -186,8 +186,7 @@ class ComparisonService:
                 strict=True,
             )
         )
-        known = self._session.atlas(atlas)
-        return PlaceOfTwo(name_place(known, mm).words, a, b, request.min_patients)
+        return PlaceOfTwo("; ".join(self._session.places(atlases, mm)), a, b, request.min_patients)
 
     def regions(self, request: PairRequest, atlas: str) -> RegionDifferences | None:
         """A minus B in each region, as `region_differences` has it; None without an atlas."""

@@ -21,7 +21,7 @@ class DataNotes:
         self.widget = widgets.HTML()
         self.widget.add_class("ld-data-notes")
         update = context.banner.guard(self._update)
-        context.choices.observe(update, names=["cohort_a", "cohort_b", "loaded_atlas"])
+        context.choices.observe(update, names=["cohort_a", "cohort_b", "loaded_atlases"])
         self._update()
 
     def _update(self, _change: Any = None) -> None:
@@ -39,7 +39,7 @@ class DataNotes:
                 notes = [note for note in cohort.all_notes if (folder, note) not in said]
                 said.update((folder, note) for note in notes)
                 yield f"{side}, {cohort.name}", notes
-        if (atlas := session.atlas(choices.loaded_atlas)) is not None:
+        for atlas in filter(None, map(session.atlas, choices.loaded_atlases)):
             yield f"atlas {atlas.name}", list(dict.fromkeys(atlas.notes))
 
 

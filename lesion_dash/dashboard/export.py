@@ -38,9 +38,8 @@ def export(session: Session, selection: Selection, results: Path) -> Path:
 def _provenance(session: Session, selection: Selection, sums: dict[str, str]) -> bytes:
     cohorts = [session.cohort(name) for name in (selection.cohort_a, selection.cohort_b)]
     inputs = [cohort_input(cohort) for cohort in cohorts if cohort is not None]
-    atlas = session.atlas(selection.atlas)
-    if atlas is not None:
-        inputs.append(atlas_input(atlas))
+    atlases = map(session.atlas, selection.atlases)
+    inputs += [atlas_input(atlas) for atlas in atlases if atlas is not None]
     voxels = session.stats(selection).voxels
     counts = {"patients": [part["used"] for part in inputs if "used" in part], "voxels": voxels}
     conditions = {
@@ -52,9 +51,12 @@ def _provenance(session: Session, selection: Selection, sums: dict[str, str]) ->
         for side, name in (("a", selection.cohort_a), ("b", selection.cohort_b))
     }
     files = {name: text for name, text in chosen.items() if text}
-    sides = session.sides_of(selection.atlas)
-    of_names = {"accept_swapped": sides == "accepted", "mirror_atlas": sides == "mirrored"}
-    parameters = asdict(selection) | conditions | files | (of_names if sides else {})
+    sides = {
+        option: [name for name in selection.atlases if session.sides_of(name) == said]
+        for option, said in (("accept_swapped", "accepted"), ("mirror_atlas", "mirrored"))
+    }
+    of_names = {option: names for option, names in sides.items() if names}
+    parameters = asdict(selection) | conditions | files | of_names
     content = provenance_bytes("dashboard", parameters, inputs, counts, sums)
     # Where dropped files lay on the server tells nobody anything, and is gone with the session.
     return session.root.without_own_folders(content.decode()).encode()

@@ -35,6 +35,10 @@ HELP: Mapping[str, str] = {
     "where some lie higher.",
     "Atlas": "Names the regions that the map lies in. It has to be in the space of the masks; each "
     "voxel takes the label of the atlas voxel at its place.",
+    "Further atlases": "Such as white matter and arterial territories beside cortex. The line at "
+    "the crosshair and the report name the regions of each; the table of regions shows one of them "
+    "at a time. The contours, and the pages Compare and Size bias, follow the first: choose a "
+    "further one there, and both change places.",
     "Save": "The map that is shown, or another: maps as compressed NIfTI and tables as CSV. "
     "“.nii” saves the map as the command line writes it.",
     "Brain": "Click to move the crosshair; the line below the brain gives its coordinates in mm, "

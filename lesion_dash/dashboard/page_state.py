@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain, repeat
 from typing import Any
 
 from ..cohort.conditions import parse_conditions
@@ -13,7 +14,18 @@ from ..plotting.figures import MOSAIC_SLICES
 from .data_root import DataRoot
 from .page_inputs import Values, check_inputs, is_own_file, refuse_own, shown, text_of
 from .places import Mm
-from .state import ATLAS_SIDES, FIGURES, MAPS, PLANES, REGIONS_BY, SHADES, SIZES, SLICES, VIEWS
+from .state import (
+    ATLAS_SIDES,
+    FIGURES,
+    MAPS,
+    MOST_ATLASES,
+    PLANES,
+    REGIONS_BY,
+    SHADES,
+    SIZES,
+    SLICES,
+    VIEWS,
+)
 
 _MOST_CONDITIONS = 50
 _MOST_PATIENTS = 1_000_000
@@ -35,10 +47,9 @@ class PageState:
     files_a, files_b : str
         Which of a patient's files count in A and B, see `FileChoice`.
     min_patients : int or None
-    atlas : str or None
-        Empty for none.
-    atlas_sides : str
-        One of `ATLAS_SIDES`.
+    atlases : tuple of str or None
+    atlas_sides : tuple of str
+        Of each atlas one of `ATLAS_SIDES`, or of none.
     map_key : str or None
         One of `MAPS`.
     figure : str
@@ -49,6 +60,8 @@ class PageState:
         How the figure is drawn: one of `PLANES`, `SHADES` and `SIZES`.
     slices : int
         One of `SLICES`.
+    regions_of : str
+        The atlas whose regions are listed, empty for the first.
     regions_by : str
         One of `REGIONS_BY`.
     radiological : bool
@@ -71,8 +84,8 @@ class PageState:
     files_a: str = ""
     files_b: str = ""
     min_patients: int | None = None
-    atlas: str | None = None
-    atlas_sides: str = ""
+    atlases: tuple[str, ...] | None = None
+    atlas_sides: tuple[str, ...] = ()
     map_key: str | None = None
     figure: str = "slices"
     view: str = "interactive"
@@ -80,6 +93,7 @@ class PageState:
     slices: int = MOSAIC_SLICES
     figure_shade: str = "page"
     figure_size: str = "panel"
+    regions_of: str = ""
     regions_by: str = ""
     radiological: bool = False
     mm: Mm | None = None
@@ -94,9 +108,9 @@ def without_own(state: PageState) -> PageState:
 
     Examples
     --------
-    >>> state = PageState("My masks (dropped)/1/lesions", atlas="aal", min_patients=7)
-    >>> without_own(state).folder_a, without_own(state).min_patients, without_own(state).atlas
-    (None, None, 'aal')
+    >>> state = PageState("My masks (dropped)/1/lesions", atlases=("aal",), min_patients=7)
+    >>> without_own(state).folder_a, without_own(state).min_patients, without_own(state).atlases
+    (None, None, ('aal',))
     """
     changes: dict[str, Any] = {}
     if is_own_file(state.folder_a):
@@ -104,8 +118,10 @@ def without_own(state: PageState) -> PageState:
         changes |= dict.fromkeys((*names, "folder_b", "where_b", "files_b"))
     elif is_own_file(state.folder_b):
         changes |= dict.fromkeys(("folder_b", "where_b", "files_b", "map_key"))
-    if is_own_file(state.atlas):
-        changes |= dict.fromkeys(("atlas", "atlas_sides", "region"))
+    atlases = state.atlases or ()
+    listed = state.regions_of or next(iter(atlases), "")
+    if is_own_file(listed):
+        changes |= dict.fromkeys(("regions_of", "region"))
     if is_own_file(state.patient) or "folder_a" in changes:
         changes |= {"patient": None}
     usual = PageState()
@@ -114,7 +130,13 @@ def without_own(state: PageState) -> PageState:
         for page, values in state.inputs.items()
     }
     kept = {page: values for page, values in inputs.items() if values}
-    return replace(state, **{name: getattr(usual, name) for name in changes}, inputs=kept)
+    values = {name: getattr(usual, name) for name in changes} | {"inputs": kept}
+    if is_own_file(atlases):
+        sides = zip(atlases, chain(state.atlas_sides, repeat("")), strict=False)
+        others = {name: side for name, side in sides if not is_own_file(name)}
+        values["atlases"] = tuple(others) or None
+        values["atlas_sides"] = tuple(others.values()) if any(others.values()) else ()
+    return replace(state, **values)
 
 
 @dataclass(frozen=True)
@@ -160,7 +182,7 @@ class StateValidator:
                     taken[name] = self._check_one(name, value)
             except InputError as error:
                 faults.append(error)
-        if "atlas" in values and "atlas" not in taken:
+        if not {"atlases", "regions_of"}.intersection(values) <= set(taken):
             taken.pop("region", None)  # the same label is another region in another atlas
         return PageState(**taken), tuple(faults)
 
@@ -182,6 +204,25 @@ def _atlas(validator: StateValidator, value: object) -> str:
     if name and name not in validator.root.atlases:
         raise InputError(shown(name), "is no atlas of the data root")
     return name
+
+
+def _atlases(validator: StateValidator, value: object) -> tuple[str, ...]:
+    names = tuple(filter(None, (_atlas(validator, name) for name in _of_atlases(value))))
+    if len(set(names)) < len(names):
+        raise InputError(shown(value), "names an atlas twice")
+    return names
+
+
+def _sides(_validator: StateValidator, value: object) -> tuple[str, ...]:
+    return tuple(_one_of(sides, ATLAS_SIDES, "use of names") for sides in _of_atlases(value))
+
+
+def _of_atlases(value: object) -> list[object] | tuple[object, ...]:
+    """One value for each of several atlases; older links and files have one alone."""
+    values = value if isinstance(value, list | tuple) else [value]
+    if len(values) > MOST_ATLASES:
+        raise InputError(shown(value), f"are more than {MOST_ATLASES} atlases")
+    return values
 
 
 def _conditions(_validator: StateValidator, value: object) -> tuple[str, ...]:
@@ -254,8 +295,8 @@ _CHECKS: dict[str, Callable[[StateValidator, object], object]] = {
     "files_a": _files,
     "files_b": _files,
     "min_patients": _patients,
-    "atlas": _atlas,
-    "atlas_sides": lambda _, value: _one_of(value, ATLAS_SIDES, "use of names"),
+    "atlases": _atlases,
+    "atlas_sides": _sides,
     "map_key": lambda _, value: _one_of(value, tuple(MAPS), "map"),
     "figure": lambda _, value: _one_of(value, tuple(FIGURES), "figure"),
     "view": lambda _, value: _one_of(value, tuple(VIEWS), "view"),
@@ -263,6 +304,7 @@ _CHECKS: dict[str, Callable[[StateValidator, object], object]] = {
     "slices": _slices,
     "figure_shade": lambda _, value: _one_of(value, tuple(SHADES), "background"),
     "figure_size": lambda _, value: _one_of(value, tuple(SIZES), "size of a figure"),
+    "regions_of": _atlas,
     "regions_by": lambda _, value: _one_of(value, tuple(REGIONS_BY), "level of regions"),
     "radiological": _yes_or_no,
     "mm": _place,

@@ -25,20 +25,20 @@ class ReportChoice:
     cohort_a, cohort_b : str
         Names of loaded cohorts, `cohort_b` empty where there is none.
     min_patients : int
-    atlas : str
-        Name of the loaded atlas, empty where there is none.
+    atlases : tuple of str
+        Names of the loaded atlases.
     title : str
         Empty for the names of the cohorts.
-    atlas_sides : str
-        How doubtful names of the atlas are used.
+    atlas_sides : tuple of str
+        How doubtful names of the atlases are used.
     """
 
     cohort_a: str
     cohort_b: str
     min_patients: int
-    atlas: str
+    atlases: tuple[str, ...]
     title: str = ""
-    atlas_sides: str = ""
+    atlas_sides: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)
@@ -91,12 +91,13 @@ class Reporting:
         where: dict[str, Any] = (
             {"where_a": where_a, "where_b": where_b} if folder_b else {"where": where_a}
         )
-        accepted = choice.atlas_sides == "accepted"
+        accepted = self.session.joint_sides(choice.atlases)["accept_swapped"]
         request = ReportRequest(k, title=choice.title, accept_swapped=accepted, **where, **files)
         a, b = self.session.load(folder_a), self.session.cohort(folder_b)
-        atlas = self.session.atlas(choice.atlas)
+        read = map(self.session.atlas, choice.atlases)
+        atlases = [atlas for atlas in read if atlas is not None]
         return self._reports.get(
-            (choice, day), lambda: make_report(a, b, atlas, request, day, progress)
+            (choice, day), lambda: make_report(a, b, atlases, request, day, progress)
         )
 
 

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..atlas.atlas import Atlas
-from ..atlas.doubts import settle_sides
+from ..atlas.doubts import is_marked, settle_sides
+from ..atlas.finding import file_stem
 from ..atlas.grouping import group_regions
 from ..atlas.levels import By, group_names
 from ..atlas.loading import load_atlas
-from ..atlas.places import name_place
+from ..atlas.places import name_place, names_of_place
 from ..cohort.cohort import Cohort
 from ..cohort.conditions import restrict_cohort
 from ..cohort.dask import scheduler_to_use
 from ..cohort.loading import load_cohort
 from ..cohort.selection import ALL_FILES, FileChoice, SeveralFilesError
+from ..core.errors import InputError
 from ..core.field_of_view import fields_of_view
-from ..core.tables import csv_bytes
+from ..core.tables import csv_bytes, own_names
+from ..core.text import enumerated
 from ..images.maps import Map, nifti_bytes
 from ..images.masks import Mask
 from ..plotting.figures import (
@@ -41,7 +44,7 @@ from .cache import Cache
 from .data_root import DataRoot
 from .display_scale import DisplayScale
 from .places import Mm
-from .state import Selection
+from .state import MOST_ATLASES, Selection
 from .widgets.layers import LabelLayer, OverlapLayer, Scale, ValueLayer
 
 PATIENTS_FILE = "patients.csv"
@@ -60,8 +63,8 @@ class Readout:
     ----------
     mm : tuple of float
         MNI coordinates in mm.
-    region : str
-        What the place is called in the atlas, or how far which region is; empty without an atlas.
+    regions : tuple of str
+        What the place is called in each atlas, or how far which region is.
     patients : int
         Patients of A lesioned there.
     mean_ml, std_ml : float
@@ -73,7 +76,7 @@ class Readout:
     """
 
     mm: Mm
-    region: str
+    regions: tuple[str, ...]
     patients: int
     mean_ml: float
     std_ml: float
@@ -99,14 +102,14 @@ class Session:
     _files: dict[str, FileChoice] = field(default_factory=dict)
     _pending: dict[str, SeveralFilesError] = field(default_factory=dict)
     _sides: dict[str, str] = field(default_factory=dict)
-    _atlases: Cache = field(default_factory=lambda: Cache(4))
+    _atlases: Cache = field(default_factory=lambda: Cache(MOST_ATLASES + 1))
     _stats: Cache = field(default_factory=lambda: Cache(4))
     _maxima: Cache = field(default_factory=lambda: Cache(32))
     _overlaps: Cache = field(default_factory=lambda: Cache(4))
     _regions: Cache = field(default_factory=lambda: Cache(32))
     _groups: Cache = field(default_factory=lambda: Cache(8))
-    _loads: Cache = field(default_factory=lambda: Cache(4))
-    _involvements: Cache = field(default_factory=lambda: Cache(8))
+    _loads: Cache = field(default_factory=lambda: Cache(8))
+    _involvements: Cache = field(default_factory=lambda: Cache(16))
     _atlas_layers: Cache = field(default_factory=lambda: Cache(4))
     _map_layers: Cache = field(default_factory=lambda: Cache(6))
 
@@ -267,6 +270,11 @@ class Session:
         """What was said of an atlas whose names are doubtful, one of `ATLAS_SIDES`."""
         return self._sides.get(atlas_name, "")
 
+    def sides_of_all(self, atlas_names: Sequence[str]) -> tuple[str, ...]:
+        """The same of several atlases; empty where nothing was said of any."""
+        sides = tuple(map(self.sides_of, atlas_names))
+        return sides if any(sides) else ()
+
     def choose_sides(self, atlas_name: str, sides: str) -> None:
         """Say how doubtful names are used; what was worked out with the others is forgotten."""
         if sides == self.sides_of(atlas_name):
@@ -282,6 +290,22 @@ class Session:
     def has_atlas(self, name: str) -> bool:
         """Whether an atlas is already read."""
         return name in self._atlases
+
+    def joint_sides(self, names: Sequence[str]) -> dict[str, bool]:
+        """What was said of atlases whose names are doubtful, as a request of them all has it.
+
+        Raises
+        ------
+        InputError
+            Where it differs between them.
+        """
+        said = {self.sides_of(name) for name in names} - {""}
+        others = [self.atlas(name) for name in names if said and not self.sides_of(name)]
+        if len(said) > 1 or any(atlas is not None and is_marked(atlas) for atlas in others):
+            problem = "their doubtful names are used in different ways"
+            remedy = "choose the same for each: “Use anyway”, or “Mirror the atlas”"
+            raise InputError(enumerated(names), problem, remedy)
+        return {"accept_swapped": said == {"accepted"}, "mirror_atlas": said == {"mirrored"}}
 
     def most_patients(self, name: str) -> int:
         """The largest number of patients at any voxel, at least 1."""
@@ -339,7 +363,7 @@ class Session:
         counts = self.regions(selection)
         if counts is None:
             return None
-        key = (replace(selection, map_key=""), by)
+        key = (replace(selection.with_atlas(selection.atlas), map_key=""), by)
         return self._groups.get(key, lambda: counts.rolled_up(by))
 
     def region_load(self, cohort_name: str, atlas_name: str, by: By | None = None) -> LesionLoad:
@@ -459,32 +483,41 @@ class Session:
 
     def readout(self, selection: Selection, mm: Mm) -> Readout:
         """What is known of a place: region, patients, their mean volume and its SD."""
-        atlas = self.atlas(selection.atlas)
-        region = name_place(atlas, mm).words
+        regions = self.places(selection.atlases, mm)
         if not selection.cohort_a:
-            return Readout(mm, region, 0, float("nan"), float("nan"), None)
+            return Readout(mm, regions, 0, float("nan"), float("nan"), None)
         n, mean, std = self._values_at(selection.cohort_a, mm)
         if not selection.cohort_b:
-            return Readout(mm, region, int(n), mean / ML, std / ML, None)
+            return Readout(mm, regions, int(n), mean / ML, std / ML, None)
         n_b, *of_b = self._values_at(selection.cohort_b, mm)
         return Readout(
-            mm, region, int(n), mean / ML, std / ML, int(n_b), *(value / ML for value in of_b)
+            mm, regions, int(n), mean / ML, std / ML, int(n_b), *(value / ML for value in of_b)
         )
+
+    def places(self, names: Sequence[str], mm: Mm) -> tuple[str, ...]:
+        """What a place is called in each of these atlases; of several, with the atlas's name."""
+        read = {name: atlas for name in names if (atlas := self.atlas(name)) is not None}
+        return names_of_place([*read.values()], mm, [self.root.words_of(name) for name in read])
+
+    def region_files(self, atlases: Sequence[str]) -> dict[str, str]:
+        """The names of the tables of regions, each with its atlas."""
+        stems = [file_stem(str(self.root.atlas_files(name)[0])) for name in atlases]
+        return dict(zip(own_names(REGIONS_FILE, stems), atlases, strict=True)) if stems else {}
 
     def file_names(self, selection: Selection) -> tuple[str, ...]:
         """The files that can be saved now, under the names the command line gives them."""
         if not selection.cohort_a:
             return ()
         both = (OVERLAP_FILE,) if selection.cohort_b else ()
-        regions = (REGIONS_FILE,) if selection.atlas else ()
+        regions = self.region_files(selection.atlases)
         return (*FILE_NAMES.values(), *both, *regions, PATIENTS_FILE)
 
     def file_bytes(self, selection: Selection, name: str) -> bytes:
         """The content of one of `file_names`."""
         if name not in self.file_names(selection):
             raise KeyError(name)
-        if name == REGIONS_FILE:
-            counts = self.regions(selection)
+        if atlas := self.region_files(selection.atlases).get(name):
+            counts = self.regions(selection.with_atlas(atlas))
             assert counts is not None
             return csv_bytes(counts.table)
         if name == PATIENTS_FILE:

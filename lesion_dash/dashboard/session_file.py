@@ -14,7 +14,7 @@ LARGEST = 256_000
 """Bytes of a session file."""
 
 _FORMAT = "lesion_dash session"
-_SCHEMA = 2
+_SCHEMA = 3
 _PARTS = {"format", "schema", "lesion_dash", "choices"}
 _NOTE = "note"
 _NOT_KEPT = "Dropped files are not kept: drop them again."
@@ -71,6 +71,8 @@ def read_session(name: str, content: bytes, validator: StateValidator) -> PageSt
         or not isinstance(choices, dict)
     ):
         raise InputError(name, "is a damaged session file", _REMEDY)
+    if schema != _SCHEMA and "atlas" in choices:  # there was one
+        choices["atlases"] = choices.pop("atlas")
     state, faults = validator.check(choices)
     if faults:
         problem = f"cannot be opened here: {faults[0].subject} {faults[0].problem}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import traitlets as t
@@ -48,6 +48,10 @@ REGIONS_BY = {
 """What the rows of the table of regions can be put under, and words for it."""
 
 
+MOST_ATLASES = 5
+"""Arbitrary: cortex, white matter, cerebellum, brainstem and arterial territories."""
+
+
 @dataclass(frozen=True)
 class Selection:
     """A snapshot of the choices, fit to be the key of a result.
@@ -58,8 +62,8 @@ class Selection:
         Names of the loaded cohorts, empty where there is none; see `session.Session.part`.
     min_patients : int
         A voxel counts where at least this many patients are lesioned.
-    atlas : str
-        Name of the loaded atlas, empty where there is none.
+    atlases : tuple of str
+        Names of the loaded atlases.
     map_key : str
         One of `MAPS`.
     """
@@ -67,8 +71,21 @@ class Selection:
     cohort_a: str = ""
     cohort_b: str = ""
     min_patients: int = 1
-    atlas: str = ""
+    atlases: tuple[str, ...] = ()
     map_key: str = "n"
+
+    @property
+    def atlas(self) -> str:
+        """The first of the atlases, empty where there is none."""
+        return _first(self.atlases)
+
+    def with_atlas(self, name: str) -> Selection:
+        """The same with this atlas alone, or without any where the name is empty."""
+        return replace(self, atlases=(name,) if name else ())
+
+
+def _first(names: tuple[str, ...]) -> str:
+    return names[0] if names else ""
 
 
 class Choices(t.HasTraits):
@@ -86,9 +103,8 @@ class Choices(t.HasTraits):
     cohort_b = t.Unicode("", help="cohort that is loaded as B: a folder, or a part of it")
     min_patients = t.Int(MIN_PATIENTS, help="least number of patients at a voxel")
     most_patients = t.Int(MIN_PATIENTS, help="largest number of patients at any voxel of A")
-    atlas = t.Unicode("", help="atlas to load")
-    atlas_sides = t.Enum(ATLAS_SIDES, default_value="", help="how its doubtful names are used")
-    loaded_atlas = t.Unicode("", help="atlas that is loaded")
+    atlases = t.Tuple(help="atlases to load; the contours are those of the first")
+    loaded_atlases = t.Tuple(help="atlases that are loaded")
     map_key = t.Enum(list(MAPS), default_value="n")
     view = t.Enum(list(VIEWS), default_value="interactive", help="what the large panel shows")
     figure = t.Enum(list(FIGURES), default_value="slices")
@@ -101,12 +117,17 @@ class Choices(t.HasTraits):
     mm = t.Tuple(t.Float(), t.Float(), t.Float(), default_value=(0.0, 0.0, 0.0))
     patient = t.Unicode("", help="folder and file of the patient whose lesion is outlined")
     kept = t.Tuple(help="patients whose lesions stay on the brain beside that one")
+    regions_of = t.Unicode("", help="atlas whose regions are listed, empty for the first")
     regions_by = t.Enum(list(REGIONS_BY), default_value="", help="level that regions are put under")
     region = t.Int(None, allow_none=True, help="label of the region whose patients are asked for")
 
     @t.validate("min_patients")
     def _bound(self, proposal: dict[str, Any]) -> int:
         return min(max(int(proposal["value"]), 1), max(self.most_patients, 1))
+
+    @t.validate("atlases")
+    def _each_once(self, proposal: dict[str, Any]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(filter(None, map(str, proposal["value"]))))[:MOST_ATLASES]
 
     @t.validate("where_a", "where_b")
     def _readable(self, proposal: dict[str, Any]) -> tuple[str, ...]:
@@ -123,10 +144,35 @@ class Choices(t.HasTraits):
         return folder
 
     @property
+    def atlas(self) -> str:
+        """The first atlas, empty where there is none.
+
+        It changes places with a further one that is chosen as the first. Where none is, the next
+        one becomes the first.
+        """
+        return _first(self.atlases)
+
+    @atlas.setter
+    def atlas(self, name: str) -> None:
+        before, further = self.atlas, self.atlases[1:]
+        self.atlases = (name, *(before if other == name else other for other in further))
+
+    @property
+    def loaded_atlas(self) -> str:
+        """The first of the loaded atlases, empty where there is none."""
+        return _first(self.loaded_atlases)
+
+    @property
+    def regions_atlas(self) -> str:
+        """The loaded atlas whose regions are listed, empty where there is none."""
+        is_loaded = self.regions_of in self.loaded_atlases
+        return self.regions_of if is_loaded else self.loaded_atlas
+
+    @property
     def selection(self) -> Selection:
         """The choices as they are now."""
         return Selection(
-            self.cohort_a, self.cohort_b, self.min_patients, self.loaded_atlas, self.map_key
+            self.cohort_a, self.cohort_b, self.min_patients, self.loaded_atlases, self.map_key
         )
 
 

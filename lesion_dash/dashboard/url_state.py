@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, repeat
 from typing import Any
 
 import ipywidgets as widgets
@@ -21,9 +22,10 @@ from .widgets.navigation import Navigation
 from .widgets.session_menu import SessionMenu
 
 _OF_COHORTS = ("folder_a", "folder_b", "where_a", "where_b", "files_a", "files_b")
-_KEPT = (*_OF_COHORTS, "min_patients", "atlas", "atlas_sides", "map_key")
-_OF_FIGURE = ("figure", "view", "plane", "slices", "figure_shade", "figure_size", "regions_by")
-_LOOKS = (*_OF_FIGURE, "radiological", "mm", "patient", "region")
+_KEPT = (*_OF_COHORTS, "min_patients", "atlases", "map_key")
+_OF_FIGURE = ("figure", "view", "plane", "slices", "figure_shade", "figure_size")
+_OF_REGIONS = ("regions_of", "regions_by")
+_LOOKS = (*_OF_FIGURE, *_OF_REGIONS, "radiological", "mm", "patient", "region")
 _OF_FOLDERS = (
     "folder_a",
     "files_a",
@@ -33,6 +35,7 @@ _OF_FOLDERS = (
     "mm",
     "patient",
     "region",
+    "regions_of",
 )
 """What is not told where no folder is chosen."""
 
@@ -72,10 +75,11 @@ class UrlState:
         self.bar = AddressBar(guard(self._addressed))
         self.menu = SessionMenu(guard(self.save), guard(self.open_file))
         self._write_later = Debounce(QUIET, guard(self._settle))
-        context.choices.observe(lambda _: self._write_later(), names=[*_KEPT, *_LOOKS])
+        observed = [*_KEPT, *_LOOKS, "loaded_atlases"]  # how doubtful names are used as well
+        context.choices.observe(lambda _: self._write_later(), names=observed)
         navigation.observe(lambda _: self._write_later(), names="selected_index")
         context.inputs.observe(self._write_later)
-        came = ["cohort_a", "cohort_b", "folder_a", "folder_b", "loaded_atlas"]
+        came = ["cohort_a", "cohort_b", "folder_a", "folder_b", "loaded_atlases"]
         context.choices.observe(self._check, names=came)
         context.loading.observe(self._check, names="running")
 
@@ -95,6 +99,7 @@ class UrlState:
         """The choices as they are now."""
         choices = self._context.choices
         values: dict[str, Any] = {name: getattr(choices, name) for name in (*_KEPT, *_LOOKS)}
+        values["atlas_sides"] = self._context.session.sides_of_all(choices.atlases)
         if not choices.folder_a:
             usual = PageState()
             values |= {name: getattr(usual, name) for name in _OF_FOLDERS}
@@ -103,7 +108,7 @@ class UrlState:
         return PageState(**values, page=page, inputs=self._context.inputs.values)
 
     def restore(self, state: PageState, faults: Sequence[InputError] = ()) -> None:
-        """Make these choices: folders and atlas at once, what depends on them when they are read.
+        """Make these choices: folders and atlases at once, what depends on them when they are read.
 
         Parameters
         ----------
@@ -113,22 +118,22 @@ class UrlState:
         """
         choices = self._context.choices
         self._awaited, self._faults = state, list(faults)
-        atlas = choices.atlas if state.atlas is None else state.atlas
-        self._region = None if state.region is None else (atlas, state.region)
+        atlases = choices.atlases if state.atlases is None else state.atlases
+        listed = state.regions_of or next(iter(atlases), "")
+        self._region = None if state.region is None else (listed, state.region)
         self._navigation.selected_index = self._pages.index(state.page or self._pages[0])
         session = self._context.session
         for folder, files in ((state.folder_b, state.files_b), (state.folder_a, state.files_a)):
             if folder:
                 session.choose_files(folder, FileChoice.parse(files))
-        if atlas:
-            self._context.choose_sides(atlas, state.atlas_sides)
+        for atlas, sides in zip(atlases, chain(state.atlas_sides, repeat("")), strict=False):
+            self._context.choose_sides(atlas, sides)
         with choices.hold_trait_notifications():
             if state.folder_a is not None:
                 choices.folder_a, choices.folder_b = state.folder_a, state.folder_b
                 choices.where_a, choices.where_b = state.where_a, state.where_b
-            if state.atlas is not None:
-                choices.atlas = state.atlas
-            for name in (*_OF_FIGURE, "radiological"):
+            choices.atlases = atlases
+            for name in (*_OF_FIGURE, *_OF_REGIONS, "radiological"):
                 choices.set_trait(name, getattr(state, name))
         self._context.read_again()  # other files of the same folders
         self._check()
@@ -209,10 +214,10 @@ class UrlState:
     def _show_region(self, atlas: str, label: int) -> None:
         """Ask for a region's patients once its atlas is read; not of another atlas."""
         choices = self._context.choices
-        if choices.atlas == atlas != choices.loaded_atlas:
+        if atlas in choices.atlases and atlas not in choices.loaded_atlases:
             return  # it is being read
         self._region = None
-        if choices.loaded_atlas == atlas:
+        if choices.regions_atlas == atlas:
             atlas_read = self._context.session.atlas(atlas)
             labels = (
                 {region.label for region in atlas_read.regions} if atlas_read is not None else set()

@@ -19,7 +19,7 @@ from markupsafe import Markup, escape
 
 from ..atlas.atlas import Atlas
 from ..atlas.installed import installed_atlas
-from ..atlas.places import place_words
+from ..atlas.places import names_of_place
 from ..atlas.published import LIBRARY, is_library_name, probable_credit
 from ..core.formats import PERCENT, decimals_of
 from ..core.text import counted, enumerated, printable
@@ -184,7 +184,7 @@ def _context(findings: Findings) -> dict[str, Any]:
         "age": partial(age_summary, findings),
         "sex": sex_summary,
         "cited_in": cited_in,
-        "place_words": partial(place_words, findings.atlases),
+        "names_of_place": partial(names_of_place, findings.atlases),
         "conditions": partial(_condition_labels, findings),
         "of_each": partial(_of_each, findings),
     }
@@ -232,12 +232,12 @@ class _RegionRow(NamedTuple):
     place: list[str]
 
 
-def _region_rows(found: RegionFindings) -> list[_RegionRow]:
+def _region_rows(own: RegionFindings) -> list[_RegionRow]:
     """What lies outside, then the regions that hold any voxel, most patients first."""
-    known = [{row.label: row for row in involved.rows} for involved in found.involved]
-    pairs = zip(found.counts.rows, found.counts.places, strict=True)
+    known = [{row.label: row for row in involved.rows} for involved in own.involved]
+    pairs = zip(own.counts.rows, own.counts.places, strict=True)
     *regions, outside = (
-        (count, tuple(own[count.label] for own in known if count.label in own), place)
+        (count, tuple(rows[count.label] for rows in known if count.label in rows), place)
         for count, place in pairs
     )
     touched = [row for row in regions if row[0].voxels]

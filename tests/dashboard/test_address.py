@@ -23,7 +23,7 @@ from lesion_dash.dashboard.state import FIGURES, MAPS
 from lesion_dash.server.notices import login_page
 
 PAGES = ("topography", "assign", "patients")
-KEPT = ("folder_a", "folder_b", "where_a", "where_b", "min_patients", "atlas", "map_key")
+KEPT = ("folder_a", "folder_b", "where_a", "where_b", "min_patients", "atlases", "map_key")
 LOOKS = ("figure", "radiological", "mm", "patient", "region")
 PATIENT = "cohort_a/sub-a04_lesion.nii.gz"
 
@@ -35,7 +35,7 @@ BOOKMARKS = st.builds(
     folder_b=st.just("") | NAMES,
     where_a=st.lists(NAMES, max_size=3).map(tuple),
     min_patients=st.integers(1, 1500),
-    atlas=st.just("") | NAMES,
+    atlases=st.none() | st.lists(NAMES, max_size=3).map(tuple),
     map_key=st.sampled_from(list(MAPS)),
     figure=st.sampled_from(list(FIGURES)),
     radiological=st.booleans(),
@@ -141,7 +141,7 @@ def test_an_address_that_is_too_long_is_neither_written_nor_read(offer: StateVal
         *((content, "no session file") for content in (b"", b"\xff\xfe", b"[]", b"[" * 50_000)),
         (b'{"format": "other", "choices": {}}', "no session file"),
         (b" " * (LARGEST + 1), "too large"),
-        (b'{"format": "lesion_dash session", "schema": 3, "choices": {}}', "newer lesion_dash"),
+        (b'{"format": "lesion_dash session", "schema": 4, "choices": {}}', "newer lesion_dash"),
         (b'{"format": "lesion_dash session", "schema": 1}', "damaged"),
         (b'{"format": "lesion_dash session", "schema": true, "choices": []}', "damaged"),
     ],

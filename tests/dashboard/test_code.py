@@ -35,7 +35,7 @@ from lesion_dash.dashboard.state import Selection
 from lesion_dash.scans.inspection import inspect_image
 from lesion_dash.stats.differences import FILE_NAMES as DIFFERENCES
 
-ATLAS = "synthetic_atlas"
+ATLAS, OTHER_ATLAS = "synthetic_atlas", "territories"
 ODD = """it's "two" $(odd) & -k\\ 100% `ü`"""
 OLD_WOMEN, MEN = ("age>=60", "sex=F"), ("sex=M",)
 
@@ -47,6 +47,8 @@ def parent(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = place / "data of 'ours'"
     for name, target in (("cohort_a", ODD), ("cohort_b", "cohort_b"), ("atlas", "atlas")):
         shutil.copytree(sample_data / name, root / target)
+    for ending in ("nii.gz", "csv"):
+        shutil.copy(sample_data / "atlas" / f"{ATLAS}.{ending}", root / f"{OTHER_ATLAS}.{ending}")
     shutil.copy(sample_data / "participants.tsv", root)
     return place
 
@@ -98,7 +100,7 @@ def select(
             session.load(folder)
     session.atlas(ATLAS)
     a = session.part(ODD, where_a)
-    return Selection(a, session.part(b, where_b) if b else "", 3, ATLAS)
+    return Selection(a, session.part(b, where_b) if b else "", 3, (ATLAS,))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +117,18 @@ def select(
 def test_topography_is_that_of_the_page(
     session: Session, folder: Path, where_a: tuple[str, ...], b: str, where_b: tuple[str, ...]
 ) -> None:
-    selection = select(session, where_a, b, where_b)
+    assert_lines_give_the_files(session, folder, select(session, where_a, b, where_b))
+
+
+@pytest.mark.parametrize("b", ["", "cohort_b"])
+def test_several_atlases_are_those_of_the_page(session: Session, folder: Path, b: str) -> None:
+    selection = select(session, (), b, ())
+    two = replace(selection, atlases=(ATLAS, OTHER_ATLAS))
+    assert f"region_counts_{OTHER_ATLAS}.csv" in session.file_names(two)
+    assert_lines_give_the_files(session, folder, two)
+
+
+def assert_lines_give_the_files(session: Session, folder: Path, selection: Selection) -> None:
     expected = {name: session.file_bytes(selection, name) for name in session.file_names(selection)}
     for run, lines in zip(RUN, Code(session).topography(selection), strict=True):
         with no_pictures():  # of the report, which has the regions of one cohort
@@ -124,7 +137,7 @@ def test_topography_is_that_of_the_page(
 
 
 def test_without_an_atlas_there_are_maps_alone(session: Session, folder: Path) -> None:
-    selection = replace(select(session, (), "cohort_b", ()), atlas="")
+    selection = select(session, (), "cohort_b", ()).with_atlas("")
     expected = {name: session.file_bytes(selection, name) for name in session.file_names(selection)}
     python, commands = Code(session).topography(selection)
     assert run_python(python, folder) == run_commands(commands, folder) == expected

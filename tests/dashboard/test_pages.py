@@ -248,7 +248,8 @@ def test_the_report_on_files_tells_the_worst_first(own_root: Path, tmp_path: Pat
 
 def test_readout_reads_as_one_line() -> None:
     def shown(region: str, *values: Any, **options: Any) -> str:
-        return readout_html(Readout((-30.0, 12.4, 6.0), region, *values), 5, **options)
+        regions = (region,) if region else ()
+        return readout_html(Readout((-30.0, 12.4, 6.0), regions, *values), 5, **options)
 
     text = shown("A44d_L", 7, 34.24, 12.05, None)
     assert "MNI −30, 12.4, 6</b> · A44d_L · 7 patients · mean 34.2 ± 12.1 mL" in text

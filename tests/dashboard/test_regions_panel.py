@@ -193,7 +193,7 @@ def test_a_swapped_atlas_is_told_in_red(swapped: App) -> None:
 
 def test_doubtful_names_are_marked_until_somebody_decides(swapped: App, tmp_path: Path) -> None:
     context = swapped.context
-    panel, names = RegionsPanel(context), AtlasNames(context)
+    panel, names = RegionsPanel(context), AtlasNames(context, 0)
     context.open_first()
     context.wait()
 

@@ -69,7 +69,7 @@ def test_report_of_a_split_is_the_librarys(context: AppContext, sample_data: Pat
     names = [session.part("cohort_a", (f"sex={sex}",)) for sex in "FM"]
     atlas_name = session.root.first_named_atlas()
     session.atlas(atlas_name)
-    files = make(Reporting(session), ReportChoice(*names, 5, atlas_name))
+    files = make(Reporting(session), ReportChoice(*names, 5, (atlas_name,)))
     whole = load_cohort(sample_data / "cohort_a")
     request = ReportRequest(5, where_a=["sex=F"], where_b=["sex=M"])
     expected = make_report(whole, whole, load_atlas(sample_data / ATLAS), request, DAY)
@@ -80,7 +80,7 @@ def test_a_stop_ends_it(context: AppContext) -> None:
     context.session.load("cohort_a")
     stop = threading.Event()
     stop.set()
-    choice = ReportChoice("cohort_a", "", 5, "")
+    choice = ReportChoice("cohort_a", "", 5, ())
     with pytest.raises(Cancelled, match="stopped"):
         Reporting(context.session).make(choice, DAY, lambda _done, _total: None, stop)
     assert Reporting(context.session).known(choice, DAY) is None

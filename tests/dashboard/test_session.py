@@ -42,7 +42,7 @@ from lesion_dash.regions.counts import count_regions
 from lesion_dash.stats.overlap import overlap
 from lesion_dash.stats.topography import volume_stats
 
-A = Selection("cohort_a", "", 5, "synthetic_atlas", "n")
+A = Selection("cohort_a", "", 5, ("synthetic_atlas",), "n")
 AB = replace(A, cohort_b="cohort_b", map_key="overlap")
 
 
@@ -129,7 +129,7 @@ def test_readout_is_that_of_the_maps(session: Session) -> None:
     assert shown == pytest.approx(expected)
     outside = session.readout(A, (500.0, 0.0, 0.0))
     assert outside.patients == 0
-    assert outside.region.startswith("outside the atlas, ")
+    assert outside.regions[0].startswith("outside the atlas, ")
     assert math.isnan(outside.mean_ml)
 
 
@@ -321,7 +321,7 @@ def test_root_from_the_environment(
         configured_root()
 
 
-EXPORTED = Selection("cohort_a", "cohort_b", 5, "synthetic_atlas", "overlap")
+EXPORTED = Selection("cohort_a", "cohort_b", 5, ("synthetic_atlas",), "overlap")
 
 SELECT = """
 import multiprocessing, os, random, signal, sys
@@ -331,7 +331,7 @@ from lesion_dash.dashboard.export import export
 from lesion_dash.dashboard.session import Session
 from lesion_dash.dashboard.state import Selection
 session = Session(DataRoot(Path(sys.argv[1])))
-selection = Selection("cohort_a", "cohort_b", 5, "synthetic_atlas", "overlap")
+selection = Selection("cohort_a", "cohort_b", 5, ("synthetic_atlas",), "overlap")
 """
 
 KILLED = """

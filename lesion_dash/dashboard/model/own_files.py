@@ -56,6 +56,13 @@ class Drop:
     rejected: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    def now_called(self, name: str) -> str:
+        """What a folder or an atlas is called now; as before, where it is not of this drop."""
+        for before, now in self.renamed.items():
+            if f"{name}/".startswith(f"{before}/"):
+                return now + name.removeprefix(before)
+        return name
+
 
 class OwnFiles:
     """The files that a visitor has dropped: received, listed below the data root, and removed.

@@ -23,10 +23,17 @@ _BUTTONS = {
 
 
 class AtlasNames:
-    """A notice and its remedies; hidden where names and sides of the atlas agree."""
+    """A notice and its remedies; hidden where names and sides of the atlas agree.
 
-    def __init__(self, context: AppContext) -> None:
-        self._context = context
+    Parameters
+    ----------
+    context : AppContext
+    position : int
+        Of the atlas among those that are chosen.
+    """
+
+    def __init__(self, context: AppContext, position: int) -> None:
+        self._context, self._position = context, position
         guard = context.banner.guard
         self.text = note()
         self.buttons = {}
@@ -38,19 +45,22 @@ class AtlasNames:
         row = widgets.HBox(list(self.buttons.values()))
         row.add_class("ld-save-row")
         self.widget = widgets.VBox([self.text, row])
-        context.choices.observe(guard(lambda _: self._update()), names="loaded_atlas")
+        context.choices.observe(guard(lambda _: self._update()), names="loaded_atlases")
         self._update()
 
     def _choose(self, sides: str, _button: widgets.Button) -> None:
-        self._context.choose_sides(self._context.choices.atlas, sides)
+        self._context.choose_sides(self._name, sides)
+
+    @property
+    def _name(self) -> str:
+        """The atlas, empty where none is loaded at this position."""
+        names = self._context.choices.loaded_atlases[self._position :]
+        return names[0] if names else ""
 
     def _update(self) -> None:
-        choices, session = self._context.choices, self._context.session
-        atlas = session.atlas(choices.loaded_atlas)
-        doubt, sides = side_doubt(atlas) if atlas is not None else "", ""
-        if atlas is not None:
-            sides = session.sides_of(choices.loaded_atlas)
-            choices.atlas_sides = sides
+        name, session = self._name, self._context.session
+        atlas = session.atlas(name)
+        doubt, sides = side_doubt(atlas) if atlas is not None else "", session.sides_of(name)
         (self.widget.remove_class if doubt or sides else self.widget.add_class)("ld-hidden")
         start = f"{doubt[:1].upper()}{doubt[1:]}. " if doubt else ""
         set_text(self.text, f"{start}{_WORDS[sides]}")

@@ -10,7 +10,7 @@ import ipywidgets as widgets
 
 from ...core.formats import VOLUME
 from ...core.grid import Grid
-from ...core.text import counted
+from ...core.text import counted, printable
 from ...plotting.figures import Layer
 from ..app_context import AppContext
 from ..controls import bind, card, heading, note, set_text
@@ -59,9 +59,9 @@ class BrainPanel:
         choices, guard = self._context.choices, self._context.banner.guard
         bind(choices, "radiological", self.viewer, "radiological")
         choices.observe(guard(self._outline), names=["cohort_a", "cohort_b", "patient", "kept"])
-        for name in ("cohort_a", "cohort_b", "min_patients", "map_key", "loaded_atlas"):
+        for name in ("cohort_a", "cohort_b", "min_patients", "map_key", "loaded_atlases"):
             choices.observe(guard(self._paint), names=name)
-        choices.observe(guard(self._located), names=["mm", "loaded_atlas"])
+        choices.observe(guard(self._located), names=["mm", "loaded_atlases"])
         self.viewer.observe(guard(self._painted), names="painted")
 
     def _lay_out(self) -> widgets.VBox:
@@ -140,6 +140,9 @@ class BrainPanel:
             choices = self._context.choices
             grid = self._context.session.load(choices.cohort_a).grid
             text = readout_html(readout, choices.min_patients, grid)
+            is_several = len(readout.regions) > 1
+            change = self.readout.add_class if is_several else self.readout.remove_class
+            change("ld-several-atlases")
         self.readout.value = text
 
     def _layer(self) -> Layer | None:
@@ -148,11 +151,13 @@ class BrainPanel:
 
 
 def readout_html(readout: Readout, min_patients: int, grid: Grid = MNI_2MM) -> str:
-    """One line on a place: coordinates, region, patients, and their volumes in mL."""
-    region = [html.escape(readout.region)] if readout.region else []
-    parts = [f"<b>{place_words(readout.mm, grid)}</b>", *region, _count(readout, min_patients)]
+    """A place: coordinates, region, patients, volumes in mL; of several atlases a line for each."""
+    regions = [html.escape(printable(words)) for words in readout.regions]
+    of_one, lines = (regions, []) if len(regions) < 2 else ([], regions)
+    parts = [f"<b>{place_words(readout.mm, grid)}</b>", *of_one, _count(readout, min_patients)]
     parts += filter(None, [_volumes(readout)])
-    return f'<div aria-live="polite">{" · ".join(parts)}</div>'
+    names = "".join(f'<div class="ld-name-here">{line}</div>' for line in lines)
+    return f'<div aria-live="polite">{" · ".join(parts)}{names}</div>'
 
 
 def _volumes(readout: Readout) -> str:

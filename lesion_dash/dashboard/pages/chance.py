@@ -8,7 +8,6 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ...atlas.places import name_place
 from ...core.formats import VOLUME
 from ...plotting.figures import ML, figure_bytes
 from ...stats.size_bias import VolumePermutations
@@ -274,8 +273,8 @@ class SizeBiasPage:
             self.p.place(mm, *p_words(self.permuted, self._p, mm))
         else:
             self.p.place(mm, _ASK)
-        atlas = self.context.session.atlas(choices.loaded_atlas)
-        words = [place_words(mm, contrasts.means.grid), name_place(atlas, mm).words]
+        names = "; ".join(self.context.session.places(choices.loaded_atlases, mm))
+        words = [place_words(mm, contrasts.means.grid), names]
         self.place.show(" · ".join(filter(None, words)), place_html(contrasts, self.permuted, mm))
 
     def _save_file(self, name: str) -> None:

@@ -52,7 +52,7 @@ class ClustersPanel:
         self._finder = context.worker()
         head = widgets.HBox([heading("Significant clusters"), self.caption, self.download])
         self.widget = card(head, self.about, self.table, name="chance-clusters")
-        context.choices.observe(guard(lambda _: self._find()), names="loaded_atlas")
+        context.choices.observe(guard(lambda _: self._find()), names="loaded_atlases")
         self.ask(None)
 
     def ask(self, request: tuple[SizeBiasRequest, VolumePermutations, str] | None) -> None:

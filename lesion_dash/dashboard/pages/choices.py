@@ -20,7 +20,7 @@ from ..save_field import SaveField
 from ..session import PATIENTS_FILE
 from ..state import MAPS
 from ..tasks import FRAME, Debounce
-from .atlas_names import AtlasNames
+from .atlases import AtlasFields
 from .file_choice import FileChoicePanel
 from .filters import FilterPanel
 from .loading import LoadingLine
@@ -46,7 +46,6 @@ class ChoicesPanel:
         self.folder_a = NameList()
         self.folder_b = NameList()
         self.min_patients = widgets.IntSlider(min=1, max=5, value=1, continuous_update=True)
-        self.atlas = NameList()
         self.map_key = widgets.RadioButtons()
         guard = context.banner.guard
         self.files = SaveField(guard(context.save))
@@ -62,6 +61,7 @@ class ChoicesPanel:
         self.bound, self.coverage, self.file_name = note(), note(), note()
         self.coverage.layout.min_height = _FOUR_LINES
         self.file_name.add_class("ld-file-name")
+        self.atlases = AtlasFields(context)
         self._offer_folders()
         self._bind()
         context.session.root.observe(context.banner.guard(self._offer_folders))
@@ -72,7 +72,7 @@ class ChoicesPanel:
         for line in (self.bound, self.coverage, self.overlap_hint):
             line.add_class("ld-of-cohort")
         self.widget = self._lay_out()
-        for name in ("cohort_a", "cohort_b", "loaded_atlas", "most_patients", "lowered_from"):
+        for name in ("cohort_a", "cohort_b", "loaded_atlases", "most_patients", "lowered_from"):
             context.choices.observe(context.banner.guard(self._update), names=name)
         context.choices.observe(
             context.banner.guard(lambda _: self._offer_files()), names="map_key"
@@ -91,13 +91,13 @@ class ChoicesPanel:
         ]
         self.folder_a.offer([("Choose a folder", ""), *folders])
         self.folder_b.offer([("None", ""), *folders])
-        self.atlas.offer([("None", ""), *root.atlas_options])
+        self.atlases.update()
         reasons = {root.words_of(name): reason for name, reason in root.withheld.items()}
         self.withheld.value = reasons_html(reasons, "folder", "not offered")
         self._offer_maps()
 
     def _bind(self) -> None:
-        for name in ("folder_a", "folder_b", "atlas", "map_key", "min_patients"):
+        for name in ("folder_a", "folder_b", "map_key", "min_patients"):
             bind(self._context.choices, name, getattr(self, name))
 
     def _lay_out(self) -> widgets.VBox:
@@ -112,7 +112,7 @@ class ChoicesPanel:
             self.reading.widget,
             labelled("Minimum lesion overlap (k)", self.min_patients, self.bound, self.coverage),
             labelled("Map", self.map_key, self.overlap_hint),
-            labelled("Atlas", self.atlas, AtlasNames(self._context).widget),
+            self.atlases.widget,
             labelled("Save", self.file, self.file_name, self._buttons(), *self._export()),
             name="choices",
         )
@@ -182,10 +182,18 @@ class ChoicesPanel:
         names = self._context.session.file_names(choices.selection)
         shown = (FILE_NAMES | {"overlap": OVERLAP_FILE})[choices.map_key]
         ordered = sorted(names, key=lambda name: name != shown)
-        options = tuple((FILES_IN_WORDS[name], name) for name in ordered)
+        options = tuple((self._words_of(name), name) for name in ordered)
         # The map that was shown before is not chosen once another one is.
         self.files.offer(options, self.file.value if self.file.index else "")
         self.save_all.disabled = not names
+
+    def _words_of(self, file: str) -> str:
+        """What a file that can be saved holds."""
+        session, atlases = self._context.session, self._context.choices.loaded_atlases
+        atlas = session.region_files(atlases).get(file, "")
+        if len(atlases) > 1 and atlas:
+            return f"Regions of {session.root.words_of(atlas)}, as a table"
+        return FILES_IN_WORDS[file]
 
     def _show_coverage(self) -> None:
         """What the slider leaves of the brain."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SCRIPT_NAME = "lesion_dash_script.py"
 _ABOUT = "Gives the same numbers and files. Run it in the folder that contains {}."
 _NOTHING = "# Choose a folder: the Python code appears here."
-CHOSEN = ("cohort_a", "cohort_b", "min_patients", "loaded_atlas")
+CHOSEN = ("cohort_a", "cohort_b", "min_patients", "loaded_atlases")
 
 
 class CodeCard:

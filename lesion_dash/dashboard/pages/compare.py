@@ -191,7 +191,7 @@ class ComparePage:
             return
         choices, key = self.context.choices, pair.request.map_key
         mm = choices.mm
-        place = self.service.place(pair.request, mm, choices.loaded_atlas)
+        place = self.service.place(pair.request, mm, choices.loaded_atlases)
         self.a.place(mm, *side_words(key, place.a, place.min_patients))
         self.b.place(mm, *side_words(key, place.b, place.min_patients))
         self.difference.place(mm, *difference_words(key, place))

@@ -55,7 +55,7 @@ class RegionsOfTwo:
         parts = self.about, self.table, self.remark
         self.widget = card(head, *parts, name="compare-regions")
         update = guard(lambda _: self.ask(self._request))
-        context.choices.observe(update, names=["atlas", "loaded_atlas"])
+        context.choices.observe(update, names=["atlases", "loaded_atlases"])
         context.choices.observe(guard(lambda _: self._mark()), names="region")
 
     def ask(self, request: PairRequest | None) -> None:

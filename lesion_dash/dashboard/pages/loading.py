@@ -79,4 +79,4 @@ def mark_old(context: AppContext, page: widgets.DOMWidget) -> None:
             (page.add_class if is_marked else page.remove_class)(name)
 
     loading.observe(update, names=["running", "folder"])
-    choices.observe(update, names=["cohort_a", "cohort_b", "loaded_atlas"])
+    choices.observe(update, names=["cohort_a", "cohort_b", "loaded_atlases"])

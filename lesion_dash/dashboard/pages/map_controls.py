@@ -38,7 +38,7 @@ class MapControls:
         later = Debounce(FRAME, guard(update))
         names = ["cohort_a", "cohort_b", "min_patients", "most_patients"]
         choices.observe(lambda _: later(), names=names)
-        choices.observe(guard(lambda _: draw()), names=["mm", "loaded_atlas"])
+        choices.observe(guard(lambda _: draw()), names=["mm", "loaded_atlases"])
         return later
 
     def show(self, parts: Sequence[widgets.DOMWidget], missing: str) -> None:

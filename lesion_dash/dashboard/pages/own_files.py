@@ -115,11 +115,9 @@ class OwnMasks(OwnFilesDrop):
 
     def _choose(self, drop: Drop) -> None:
         choices = self._context.choices
-        for side in ("folder_a", "folder_b", "atlas"):
-            name = getattr(choices, side)
-            for before, now in drop.renamed.items():
-                if f"{name}/".startswith(f"{before}/"):
-                    choices.set_trait(side, now + name.removeprefix(before))
+        for side in ("folder_a", "folder_b"):
+            choices.set_trait(side, drop.now_called(getattr(choices, side)))
+        choices.atlases = tuple(map(drop.now_called, choices.atlases))
         if drop.cohorts and not drop.renamed:
             choices.folder_a = drop.cohorts[0]
         if drop.atlases and not drop.renamed:

@@ -27,7 +27,8 @@ AT, IN = "mm", "region"
 """Of whom the list is: of those lesioned at the crosshair, or in the region."""
 
 _LONGEST = 30  # letters of a region's name on a button
-_FOLLOWED = ["cohort_a", "cohort_b", "mm", "region", "loaded_atlas"]
+_OF_ATLAS = ["loaded_atlases", "regions_of"]
+_FOLLOWED = ["cohort_a", "cohort_b", "mm", "region", *_OF_ATLAS]
 
 
 class PatientsAtVoxelPanel:
@@ -52,6 +53,7 @@ class PatientsAtVoxelPanel:
         self.brain = IntoView(".ld-brain")
         self.patients: PatientsAtVoxel | None = None
         self._shown_for: tuple[Any, ...] = ()
+        self._atlas = context.choices.regions_atlas  # in which regions are chosen
         self._name = ""  # of the cohort that `here` is of
         self._is_naming = False
         self._tables = Cache(2)
@@ -66,8 +68,8 @@ class PatientsAtVoxelPanel:
         self.place.observe(guard(self._place_chosen), names="value")
         for toggle in (self.side, self.place):
             toggle.observe(lambda _: update(), names="value")
-        choices.observe(guard(self._atlas_changed), names="loaded_atlas")
-        choices.observe(guard(self._region_chosen), names=["region", "mm", "loaded_atlas"])
+        choices.observe(guard(self._atlas_changed), names=_OF_ATLAS)
+        choices.observe(guard(self._region_chosen), names=["region", "mm", *_OF_ATLAS])
         choices.observe(lambda _: update(), names=_FOLLOWED)
         choices.observe(guard(lambda _: self._mark()), names="patient")
         self._region_chosen()
@@ -80,8 +82,9 @@ class PatientsAtVoxelPanel:
         tables = widgets.VBox([self.table, self.loads])
         return card(title, toggles, self.caption, self.strip, tables, name="here")
 
-    def _atlas_changed(self, change: dict[str, Any]) -> None:
-        if change["old"]:
+    def _atlas_changed(self, _change: Any) -> None:
+        before, self._atlas = self._atlas, self._context.choices.regions_atlas
+        if before and before != self._atlas:
             self._context.choices.region = None  # the same label is another region there
 
     def _region_chosen(self, _change: Any = None) -> None:
@@ -99,14 +102,14 @@ class PatientsAtVoxelPanel:
     @property
     def _regions(self) -> dict[int | None, str]:
         """Names of the atlas's regions by label."""
-        atlas = self._context.session.atlas(self._context.choices.loaded_atlas)
+        atlas = self._context.session.atlas(self._context.choices.regions_atlas)
         return {} if atlas is None else {region.label: region.name for region in atlas.regions}
 
     @property
     def _region_here(self) -> int | None:
         """Label of the region at the crosshair."""
         choices = self._context.choices
-        atlas = self._context.session.atlas(choices.loaded_atlas)
+        atlas = self._context.session.atlas(choices.regions_atlas)
         name = "" if atlas is None else atlas.region_at(choices.mm)
         return next((label for label, own in self._regions.items() if own == name), None)
 
@@ -128,7 +131,7 @@ class PatientsAtVoxelPanel:
             return
         find: Callable[[], PatientsAtVoxel]
         if is_region:
-            current: tuple[Any, ...] = (name, choices.loaded_atlas, choices.region)
+            current: tuple[Any, ...] = (name, choices.regions_atlas, choices.region)
             find = partial(self._find_in_region, *current)
             if not self._context.session.has_load(*current[:2]):
                 set_text(self.caption, "Measuring lesion load ...")
@@ -144,9 +147,9 @@ class PatientsAtVoxelPanel:
         if not name:
             who = "in the region" if is_region else "at the crosshair"
             return f"Choose folder {side} to list the patients with a lesion {who}."
-        if is_region and not choices.loaded_atlas:
+        if is_region and not choices.regions_atlas:
             return "Choose an atlas, and then a region in the table Regions."
-        atlas = self._context.session.atlas(choices.loaded_atlas) if is_region else None
+        atlas = self._context.session.atlas(choices.regions_atlas) if is_region else None
         if atlas and choices.region not in {region.label for region in atlas.regions}:
             return "Click a row of the table Regions to list the patients with a lesion there."
         return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import ipywidgets as widgets
 
@@ -14,10 +15,10 @@ from ...core.defaults import LEAST_PERCENT
 from ...core.formats import COEFFICIENT, COUNT, PERCENT, PROBABILITY, VOLUME
 from ...core.text import counted
 from ...plotting.figures import ML
-from ...regions.counts import FILE_NAME, RegionCount, RegionCounts
+from ...regions.counts import RegionCount, RegionCounts
 from ...regions.involvement import Involvement
 from ..app_context import AppContext
-from ..controls import bind, card, download_button, heading, note, set_text
+from ..controls import NameList, bind, card, download_button, heading, note, set_text
 from ..region_patients import peak_mm
 from ..region_rows import Grouping, Row, frame_of, region_rows
 from ..state import REGIONS_BY, Selection
@@ -51,32 +52,57 @@ class RegionsPanel:
         self._counter, self._measurer = context.worker(), context.worker()
         self.caption = note()
         self.remark = note()
+        self.atlas = NameList()
+        self.atlas.add_class("ld-regions-by")
         self.by = widgets.Dropdown(options=[(REGIONS_BY[""], "")], value="")
         self.by.add_class("ld-regions-by")
-        save = context.banner.guard(lambda: context.save(FILE_NAME))
-        self.download = download_button("CSV", f"Save {FILE_NAME}", save)
-        title = widgets.HBox([heading("Regions"), self.caption, self.by, self.download])
+        save = context.banner.guard(lambda: context.save(self._file))
+        self.download = download_button("CSV", "Save the table of regions", save)
+        choices = (*_named("Atlas", self.atlas), *_named("Rows", self.by))
+        title = widgets.HBox([heading("Regions"), self.caption, *choices, self.download])
         self.widget = card(title, self.table, self.remark, name="regions")
         guarded = context.banner.guard(self._update)
         update = Throttle(FRAME, guarded)
-        names = ["cohort_a", "cohort_b", "min_patients", "atlas", "loaded_atlas", "regions_by"]
-        context.choices.observe(guard(lambda _: self._offer_levels()), names="loaded_atlas")
+        of_atlas = ["atlases", "loaded_atlases", "regions_of"]
+        names = ["cohort_a", "cohort_b", "min_patients", "regions_by", *of_atlas]
+        context.choices.observe(guard(lambda _: self._offer()), names=of_atlas)
         context.choices.observe(lambda _: update(), names=names)
+        self.atlas.observe(guard(self._atlas_chosen), names="value")
         context.choices.observe(guard(lambda _: self._mark()), names="region")
         bind(context.choices, "regions_by", self.by)
-        self._offer_levels()
+        self._offer()
         guarded()
 
     @property
     def _by(self) -> By | None:
         """The level that regions are put under, where the atlas has it."""
         choices = self._context.choices
-        levels = self._context.session.levels(choices.loaded_atlas)
+        levels = self._context.session.levels(choices.regions_atlas)
         return next((by for by in levels if by == choices.regions_by), None)
+
+    @property
+    def _file(self) -> str:
+        """The name of the table of the atlas."""
+        choices = self._context.choices
+        files = self._context.session.region_files(choices.loaded_atlases)
+        return next((file for file, name in files.items() if name == choices.regions_atlas), "")
+
+    def _atlas_chosen(self, change: dict[str, Any]) -> None:
+        if not self.atlas.is_filling:
+            self._context.choices.regions_of = change["new"]
+
+    def _offer(self) -> None:
+        """The atlases, and the levels of the one that is shown."""
+        choices, root = self._context.choices, self._context.session.root
+        names = choices.loaded_atlases
+        self.atlas.offer([(root.words_of(name), name) for name in names] or [("None", "")])
+        self.atlas.value = choices.regions_atlas
+        (self.atlas.remove_class if names[1:] else self.atlas.add_class)("ld-hidden")
+        self._offer_levels()
 
     def _offer_levels(self) -> None:
         """The levels of the atlas; without any there is nothing to choose."""
-        levels = self._context.session.levels(self._context.choices.loaded_atlas)
+        levels = self._context.session.levels(self._context.choices.regions_atlas)
         chosen = self._context.choices.regions_by
         # What was chosen for another atlas stays in the list: to choose it here is no fault.
         names = [by for by in REGIONS_BY if by in ("", *levels, chosen)]
@@ -88,7 +114,8 @@ class RegionsPanel:
         (self.by.remove_class if len(names) > 1 else self.by.add_class)("ld-hidden")
 
     def _update(self) -> None:
-        selection = self._context.choices.selection
+        choices = self._context.choices
+        selection = choices.selection.with_atlas(choices.regions_atlas)
         if not (selection.cohort_a and selection.atlas):
             self._show_nothing(self._missing(selection))
             return
@@ -202,11 +229,11 @@ class RegionsPanel:
         if not number:
             return []
         regions = counted(number, "region")
-        return [f"{regions} without overlap omitted here (included in {FILE_NAME})"]
+        return [f"{regions} without overlap omitted here (included in {self._file})"]
 
     def _go_to(self, position: int) -> None:
         row, choices = self._rows[position], self._context.choices
-        if self._counted is None or choices.loaded_atlas != self._atlas:
+        if self._counted is None or choices.regions_atlas != self._atlas:
             return
         counts = self._counted.counts
         if row.kind == "region" and isinstance(row.counted, RegionCount):
@@ -238,6 +265,13 @@ class RegionsPanel:
             if row.counted.label == label
         )
         return next(places, None) if label is not None else None
+
+
+def _named(name: str, control: widgets.Widget) -> tuple[widgets.Widget, ...]:
+    """A control, after its name for a screen reader."""
+    label = widgets.Label(name)
+    label.add_class("ld-unseen")
+    return label, control
 
 
 _FIRST = (Column("region", "Region", wraps=True),)

@@ -52,7 +52,7 @@ class ReportPanel:
         self.make.on_click(guard(lambda _: self._start()))
         self.cancel.on_click(guard(lambda _: self._stop.set()))
         self.title.observe(guard(lambda _: self._update()), names="value")
-        names = ["cohort_a", "cohort_b", "min_patients", "loaded_atlas"]
+        names = ["cohort_a", "cohort_b", "min_patients", "loaded_atlases"]
         context.choices.observe(guard(lambda _: self._update()), names=names)
         self._update()
 
@@ -77,8 +77,8 @@ class ReportPanel:
         if not now.cohort_a:
             return None
         title = str(self.title.value)[:_LONGEST_TITLE]
-        sides = self._context.session.sides_of(now.atlas)
-        return ReportChoice(now.cohort_a, now.cohort_b, now.min_patients, now.atlas, title, sides)
+        sides = self._context.session.sides_of_all(now.atlases)
+        return ReportChoice(now.cohort_a, now.cohort_b, now.min_patients, now.atlases, title, sides)
 
     @property
     def report(self) -> Report | None:
