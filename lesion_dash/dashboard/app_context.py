@@ -161,6 +161,8 @@ class AppContext:
 
     def _atlases_chosen(self, _change: dict[str, Any]) -> None:
         self.banner.clear()
+        if self.choices.regions_of not in self.choices.atlases:
+            self.choices.regions_of = ""
         self._read_missing()
 
     def _read_missing(self) -> None:

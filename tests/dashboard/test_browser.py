@@ -26,8 +26,10 @@ from browser_steps import (
 from served_dashboard import find_port
 
 from lesion_dash.atlas.loading import load_atlas
+from lesion_dash.atlas.places import name_place
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.core.tables import csv_bytes
+from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.region_patients import peak_mm
 from lesion_dash.images.maps import compressed_with_window, nifti_bytes
 from lesion_dash.regions.counts import count_regions
@@ -125,6 +127,57 @@ def test_from_folders_to_regions_and_files(dashboard: Any, own_root: Path) -> No
     assert download(page, press) == ("overlap_map.nii", content)
     press = page.locator(".ld-regions").get_by_role("button", name="CSV").click
     assert download(page, press) == ("region_counts.csv", csv_bytes(counts.table))
+
+
+def test_regions_are_found_grouped_and_named_in_two_atlases(dashboard: Any, own_root: Path) -> None:
+    page, rows = dashboard, ".ld-regions tbody:last-child tr"
+    table, names = page.locator(".ld-regions"), ("synthetic_atlas", "max_prob_map")
+    atlases = [load_atlas(*DataRoot(own_root).atlas_files(name)) for name in names]
+    counts = count_regions(load_cohort(own_root / "cohort_a").at_least(5), atlases[0])
+    touched = [row for row in counts.rows[:-1] if row.voxels]
+    parietal = sorted(row.region for row in touched if row.lobe == "parietal")
+
+    search = table.get_by_placeholder("Search")
+    search.fill("parietal")
+    page.get_by_text(f"of {len(parietal)} (of {len(touched)})").wait_for(timeout=LONG)
+    assert sorted(page.locator(f"{rows} td:first-child").all_inner_texts()) == parietal
+    search.fill("")
+
+    choose_option(table.get_by_label("Regions: Rows"), "By lobe")
+    group = page.locator(rows, has=page.get_by_text("parietal", exact=True)).first
+    group.wait_for(timeout=LONG)
+    settle(page)
+    assert page.locator(rows).count() == len({row.lobe for row in touched})
+    group.locator(".ld-table-fold").click()
+    page.locator(f"{rows}[aria-level='2']").first.wait_for(timeout=LONG)
+    shown = page.locator(f"{rows}[aria-level='2'] td:first-child").all_inner_texts()
+    assert sorted(shown) == parietal
+
+    choose_option(page.get_by_label("Further atlases", exact=True), names[1])
+    lines = page.locator(".ld-brain .ld-name-here")
+    lines.nth(1).wait_for(timeout=LONG)
+    settle(page)
+    stage = page.locator(".ld-viewer-stage canvas")
+    stage.scroll_into_view_if_needed()
+    box = stage.bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 0.12, box["y"] + box["height"] * 0.2)
+    settle(page)
+    readout = page.locator(".ld-brain .ld-readout").inner_text().replace("−", "-")
+    mm = [float(value) for value in re.findall(r"-?[\d.]+", readout.partition(" · ")[0])]
+    for line, name, atlas in zip(lines.all_inner_texts(), names, atlases, strict=True):
+        assert line.startswith(f"{name}: outside the atlas, ")
+        away, _, nearest = line.partition("outside the atlas, ")[2].partition(" mm from ")
+        expected = name_place(atlas, mm)
+        assert nearest == expected.nearest_region
+        assert float(away) == pytest.approx(expected.nearest_mm, abs=1)  # mm are shown rounded
+
+    choose_option(table.get_by_label("Regions: Atlas"), names[1])
+    settle(page)
+    table.get_by_text("outside the atlas").first.wait_for(timeout=LONG)
+    page.get_by_title(f"Remove {names[1]}").click()
+    settle(page)
+    assert lines.count() == 0
+    assert "max_prob_map" not in page.url
 
 
 def test_a_report_is_made_and_saved(dashboard: Any) -> None:

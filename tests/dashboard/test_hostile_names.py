@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser_steps import LONG, settle
+from browser_steps import LONG, choose_option, settle
 from visitor import HOSTILE
 
 pytestmark = pytest.mark.browser
@@ -33,6 +33,9 @@ def hostile_root(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) ->
     shutil.copy(sample_data / "atlas" / "synthetic_atlas.nii.gz", root / "atlas")
     table = (sample_data / "atlas" / "synthetic_atlas.csv").read_text()
     (root / "atlas" / "synthetic_atlas.csv").write_text(table.replace("Synthetic", HOSTILE))
+    other = root / "atlas" / f"territories {HOSTILE}.nii.gz"
+    shutil.copy(sample_data / "atlas" / "synthetic_atlas.nii.gz", other)
+    other.with_name(f"territories {HOSTILE}.csv").write_text(table.replace("Synthetic", HOSTILE))
     return root
 
 
@@ -50,6 +53,15 @@ def test_nothing_runs_and_everything_is_shown(
         "([text]) => document.querySelector('.ld-readout').innerText.includes(text)",
         arg=[HOSTILE],
     )
+    choose_option(page.get_by_label("Further atlases", exact=True), f"territories {HOSTILE}")
+    line = page.locator(".ld-name-here").nth(1)
+    line.wait_for(timeout=LONG)
+    assert line.inner_text().startswith(f"territories {HOSTILE}: {HOSTILE}")
+    settle(page)
+    assert f"territories {HOSTILE}" in page.locator(".ld-further-atlas").inner_text()
+    choose_option(page.get_by_label("Regions: Atlas"), f"territories {HOSTILE}")
+    settle(page)
+    assert HOSTILE in page.locator(rows).nth(1).inner_text()
     page.get_by_role("tab", name="Patients").click()
     page.get_by_alt_text("Histogram of lesion volumes in mL").wait_for(timeout=LONG)
     assert HOSTILE in page.locator(".ld-patients tbody:last-child").inner_text()
