@@ -1,7 +1,9 @@
 """Make the sample data: two synthetic stroke cohorts, a synthetic atlas and a participants table.
 
-Everything is computed from ellipsoids and a seeded random generator; no scan, template or atlas
-of real brains goes in. The same seed gives the same files, byte for byte.
+No patient's scan goes in. Lesions are drawn by a seeded random generator in the tissue of the
+MNI152 template that nilearn ships (sample_brain.py), where a model of arterial territories of our
+own (sample_arteries.py) says what an occlusion puts at risk. The same seed and releases of
+libraries give the same files, byte for byte.
 
 Usage::
 
@@ -19,143 +21,151 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
+from sample_arteries import TREES, branch_points, part_of, supplied
+from sample_atlas import make_atlas
+from sample_brain import (
+    AFFINE,
+    SHAPE,
+    VOXEL_ML,
+    Bool3D,
+    Ellipsoid,
+    Float3D,
+    Place,
+    fill,
+    left_tissue,
+    mirror,
+    points_along,
+    points_of,
+    radius_in,
+    ways_to_the_surface,
+)
 from scipy import ndimage
+from scipy.spatial import KDTree
 
 SEED = 20190101
-SHAPE = (91, 109, 91)
-AFFINE = np.array([[2, 0, 0, -90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]], dtype=float)
-VOXEL_ML = 0.008
 PATIENTS = 40
 MNI152_CODE = 4
 # This patient has a mask but no row, so that the join of table and masks is seen to cope.
 NOT_IN_TABLE = "sub-b17"
 
-Bool3D = NDArray[np.bool_]
-Float3D = NDArray[np.float64]
+# Naming suffers from lesions here, in the left posterior temporal lobe, and from no others.
+NAMING_REGION = Ellipsoid((-56, -42, 2), (11, 11, 11))
+NAMING_BEST, NAMING_LOSS = 60, 45
+
+
+# Along the insula, where the trunk of the MCA divides, mm.
+INSULA = ((-36, 16, -4), (-39, 2, 2), (-38, -14, 6))
 
 
 @dataclass(frozen=True)
-class Ellipsoid:
-    """Centre and semi-axes, mm in RAS."""
-
-    centre: tuple[float, float, float]
-    radii: tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class Territory:
-    """Where the lesions of one artery start, how far they reach and how large they get.
+class Stroke:
+    """One kind of stroke: what is lesioned, from where, and how much of it.
 
     Attributes
     ----------
-    centre, scatter
-        Mean and standard deviation of the starting point, mm in RAS, left hemisphere.
-    stretch
-        Relative reach along x, y and z.
-    median_ml, largest_ml
-        Median and upper bound of the lesion volume, mL.
+    kind
+        How the lesion grows: "cortical", "trunk", "perforator", "lacune" or "haemorrhage".
+    artery
+        The artery as the table names it; "n/a" for a haemorrhage, which keeps to none.
+    branches
+        Arteries of the model (keys of `TREES`) that are occluded.
+    median_ml, spread, smallest_ml, largest_ml
+        Median of the volume, standard deviation of its logarithm, and bounds.
+    places
+        Where it begins, mm, left side; by default anywhere along the branches.
     """
 
-    centre: tuple[float, float, float]
-    scatter: tuple[float, float, float]
-    stretch: tuple[float, float, float]
+    kind: str
+    artery: str
+    branches: tuple[str, ...]
     median_ml: float
+    spread: float
+    smallest_ml: float
     largest_ml: float
+    places: tuple[Place, ...] = ()
+
+    @property
+    def lesion_type(self) -> str:
+        """As the table names it."""
+        return self.kind if self.kind in {"lacune", "haemorrhage"} else "infarct"
 
 
-CEREBRUM = Ellipsoid((0, -18, 12), (70, 88, 64))
-CEREBRUM_FLOOR_MM = -34
-CEREBELLUM = Ellipsoid((0, -64, -36), (50, 32, 24))
-VENTRICLE = Ellipsoid((-13, -14, 16), (6, 34, 9))
-
-TERRITORIES = {
-    "MCA front": Territory((-44, 10, 18), (5, 9, 9), (1.0, 1.1, 1.0), 18, 150),
-    "MCA back": Territory((-46, -30, 20), (5, 9, 8), (1.0, 1.2, 1.0), 22, 140),
-    "PCA": Territory((-20, -78, 4), (6, 7, 8), (0.8, 1.5, 0.8), 10, 60),
-    "ACA": Territory((-8, 30, 34), (3, 12, 10), (0.6, 1.6, 1.1), 6, 40),
-    "deep": Territory((-24, 0, 8), (4, 8, 6), (0.8, 1.3, 1.1), 3, 25),
-    "cerebellum": Territory((-24, -66, -38), (6, 6, 5), (1.0, 1.0, 0.7), 5, 35),
+# Emboli lodge where the divisions of the MCA fork, below the insula and the opercula. Volumes go
+# with the size of what is occluded. A lacune of 4 to 15 mm across has 0.03 to 1.8 mL. Haemorrhages:
+# median 11 mL, quartiles 6 and 20 (INTERACT2, Anderson et al. 2013, N Engl J Med 368:2355); lobar
+# ones are larger.
+STROKES = {
+    "MCA superior": Stroke(
+        *("cortical", "MCA", ("MCA superior",), 22, 0.9, 1, 110),
+        places=((-44, 6, 4), (-52, 10, 12), (-58, -4, 18), (-58, -22, 26), (-46, 24, 12)),
+    ),
+    "MCA inferior": Stroke(
+        *("cortical", "MCA", ("MCA inferior",), 22, 0.9, 1, 110),
+        places=((-48, -20, 4), (-60, -28, 0), (-60, -40, 6), (-56, -50, 22), (-50, -60, 28)),
+    ),
+    "MCA trunk": Stroke(
+        *("trunk", "MCA", ("MCA superior", "MCA inferior", "lenticulostriate"), 85, 0.3, 50, 150),
+        places=((-48, 2, 6), (-50, -14, 10), (-50, -26, 12)),
+    ),
+    "striatocapsular": Stroke("perforator", "MCA", ("lenticulostriate",), 6, 0.6, 1.5, 18),
+    "ACA": Stroke("cortical", "ACA", ("ACA",), 12, 0.8, 1, 60),
+    "PCA": Stroke("cortical", "PCA", ("PCA",), 14, 0.8, 1, 60),
+    "SCA": Stroke("perforator", "cerebellar", ("SCA",), 7, 0.6, 0.5, 20),
+    "PICA": Stroke("perforator", "cerebellar", ("PICA",), 12, 0.6, 0.5, 35),
+    "capsular lacune": Stroke("lacune", "MCA", ("lenticulostriate",), 0.4, 0.7, 0.05, 1.8),
+    "white matter lacune": Stroke(
+        *("lacune", "MCA", ("MCA superior",), 0.4, 0.7, 0.05, 1.8),
+        places=((-27, 8, 26), (-28, -10, 30), (-28, -22, 28)),
+    ),
+    "thalamic lacune": Stroke("lacune", "PCA", ("thalamic",), 0.4, 0.7, 0.05, 1.8),
+    "pontine lacune": Stroke("lacune", "basilar", ("basilar",), 0.4, 0.7, 0.05, 1.8),
+    "putaminal haemorrhage": Stroke(
+        "haemorrhage", "n/a", (), 14, 0.7, 3, 70, places=((-27, 0, 2), (-28, -6, 4))
+    ),
+    "thalamic haemorrhage": Stroke(
+        "haemorrhage", "n/a", (), 8, 0.6, 2, 25, places=((-13, -18, 6),)
+    ),
+    "lobar haemorrhage": Stroke(
+        *("haemorrhage", "n/a", (), 25, 0.6, 5, 80),
+        places=((-40, -52, 20), (-34, 32, 20), (-46, -28, -8)),
+    ),
 }
 
-# (territory, side, number of patients); each cohort adds up to PATIENTS.
+# (stroke, side, number of patients); each cohort adds up to PATIENTS. Of unselected first infarcts
+# half are in the MCA's territory, an eighth are lacunes (Ng et al. 2007, Stroke 38:2309). These are
+# cohorts such as aphasia is studied in: more of the MCA, more of the left.
 COHORTS = {
     "a": (
-        ("MCA front", "L", 14),
-        ("MCA back", "L", 9),
-        ("deep", "L", 9),
+        ("MCA superior", "L", 11),
+        ("MCA inferior", "L", 5),
+        ("MCA trunk", "L", 5),
+        ("striatocapsular", "L", 6),
+        ("capsular lacune", "L", 2),
+        ("white matter lacune", "L", 1),
+        ("putaminal haemorrhage", "L", 3),
         ("ACA", "L", 2),
-        ("MCA front", "R", 4),
-        ("deep", "R", 2),
+        ("MCA superior", "R", 3),
+        ("capsular lacune", "R", 1),
+        ("lobar haemorrhage", "R", 1),
     ),
     "b": (
-        ("MCA back", "L", 13),
-        ("MCA front", "L", 6),
-        ("deep", "L", 7),
-        ("PCA", "L", 4),
-        ("MCA back", "R", 4),
-        ("MCA front", "R", 2),
-        ("PCA", "R", 2),
+        ("MCA inferior", "L", 10),
+        ("MCA trunk", "L", 6),
+        ("MCA superior", "L", 4),
+        ("striatocapsular", "L", 4),
+        ("PCA", "L", 3),
         ("ACA", "L", 1),
-        ("cerebellum", "R", 1),
+        ("thalamic lacune", "L", 1),
+        ("pontine lacune", "L", 1),
+        ("thalamic haemorrhage", "L", 1),
+        ("lobar haemorrhage", "L", 1),
+        ("MCA inferior", "R", 3),
+        ("PCA", "R", 2),
+        ("PICA", "R", 1),
+        ("SCA", "R", 1),
+        ("putaminal haemorrhage", "R", 1),
     ),
 }
-
-# Lobe: (centre of the left one in mm, number of parcels).
-LOBES = {
-    "frontal": ((-32, 30, 28), 8),
-    "parietal": ((-34, -46, 46), 5),
-    "temporal": ((-52, -18, -16), 6),
-    "occipital": ((-22, -88, 6), 3),
-}
-# Regions with a shape of their own; the deep nuclei and the insula.
-NUCLEI = {
-    "insula": Ellipsoid((-38, 4, 2), (5, 20, 14)),
-    "caudate": Ellipsoid((-14, 12, 10), (6, 14, 10)),
-    "putamen": Ellipsoid((-27, 3, 2), (6, 16, 10)),
-    "pallidum": Ellipsoid((-18, -4, 0), (4, 8, 6)),
-    "thalamus": Ellipsoid((-11, -20, 6), (8, 13, 8)),
-    "hippocampus": Ellipsoid((-27, -24, -14), (6, 17, 6)),
-    "amygdala": Ellipsoid((-23, -3, -19), (6, 6, 6)),
-}
-# Inside this share of the cerebrum's radius lies "white matter", which no parcel covers.
-CORTEX_FROM = 0.58
-
-
-def voxel_mm() -> tuple[Float3D, Float3D, Float3D]:
-    """World coordinates x, y, z in mm of every voxel, as three broadcastable arrays."""
-    i, j, k = np.ogrid[tuple(slice(n) for n in SHAPE)]
-    scale, origin = np.diag(AFFINE), AFFINE[:3, 3]
-    return i * scale[0] + origin[0], j * scale[1] + origin[1], k * scale[2] + origin[2]
-
-
-def radius_in(ellipsoid: Ellipsoid) -> Float3D:
-    """Distance from the centre in units of the semi-axes: 1 on the surface."""
-    terms = zip(voxel_mm(), ellipsoid.centre, ellipsoid.radii, strict=True)
-    return np.sqrt(sum(((mm - centre) / radius) ** 2 for mm, centre, radius in terms))
-
-
-def left_cerebrum() -> Bool3D:
-    """Left half of the cerebrum, without its ventricle; the plane x = 0 stays empty."""
-    x, _, z = voxel_mm()
-    inside = (radius_in(CEREBRUM) <= 1) & (x < 0) & (z >= CEREBRUM_FLOOR_MM)
-    return inside & (radius_in(VENTRICLE) > 1)
-
-
-def left_cerebellum() -> Bool3D:
-    """Left half of the cerebellum, below the cerebrum."""
-    x, _, _ = voxel_mm()
-    return (radius_in(CEREBELLUM) <= 1) & (x < 0) & ~left_cerebrum()
-
-
-def mirror(volume: NDArray[np.generic]) -> NDArray[np.generic]:
-    """The volume with left and right exchanged; exact, as the grid is symmetric about x = 0."""
-    return volume[::-1]
-
-
-def brain_shape() -> Bool3D:
-    """Cerebrum and cerebellum of both sides."""
-    left = left_cerebrum() | left_cerebellum()
-    return left | mirror(left)
 
 
 def smooth_noise(rng: np.random.Generator) -> Float3D:
@@ -166,111 +176,115 @@ def smooth_noise(rng: np.random.Generator) -> Float3D:
     return ndimage.zoom(noise / noise.std(), zoom, order=1)
 
 
-def draw_volume(rng: np.random.Generator, territory: Territory) -> float:
-    """A log-normally distributed lesion volume, mL."""
-    volume = territory.median_ml * np.exp(1.15 * rng.standard_normal())
-    return float(np.clip(volume, 0.15, territory.largest_ml * rng.uniform(0.8, 1.0)))
+def draw_voxels(rng: np.random.Generator, stroke: Stroke) -> int:
+    """How many voxels to lesion: log-normally distributed within the stroke's bounds."""
+    volume = stroke.median_ml * np.exp(stroke.spread * rng.standard_normal())
+    largest = stroke.largest_ml * rng.uniform(0.85, 1.0)
+    return round(float(np.clip(volume, stroke.smallest_ml, largest)) / VOXEL_ML)
 
 
-def grow_lesion(rng: np.random.Generator, territory: Territory, tissue: Bool3D) -> Bool3D:
-    """A ragged blob around a random point of the territory.
+def draw_place(rng: np.random.Generator, stroke: Stroke, scatter_mm: float) -> Place:
+    """Where the stroke begins."""
+    places = stroke.places or branch_points(stroke.branches[0])
+    return tuple(rng.choice(places) + scatter_mm * rng.standard_normal(3))
 
-    The voxels that are nearest to the point, after noise has bent the distances, are lesioned;
-    what is not connected to the largest piece is dropped.
+
+def wedge_cost(place: Place, at_risk: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Cost of lesioning each voxel of the hemisphere from a branch on its surface.
+
+    Penetrating arteries run from the surface towards the ventricle, so that what a branch supplies
+    is a wedge with its base in the cortex: distance counts along the surface, and depth as well.
     """
-    wanted = max(round(draw_volume(rng, territory) / VOXEL_ML), 1)
-    start = np.array(territory.centre) + territory.scatter * rng.standard_normal(3)
-    reach = np.cbrt(wanted * 6 / np.pi)
-    blob = Ellipsoid(tuple(start), tuple(np.array(territory.stretch) * reach))
+    surface, depth = ways_to_the_surface()
+    shallow = np.flatnonzero(at_risk & (depth <= 4))
+    origin = surface[shallow[np.linalg.norm(surface[shallow] - place, axis=1).argmin()]]
+    return np.hypot(np.linalg.norm(surface - origin, axis=1), 0.6 * depth)
+
+
+def growth_cost(rng: np.random.Generator, stroke: Stroke, where: Bool3D) -> NDArray[np.float64]:
+    """Order in which voxels of `where` are lesioned: infinite where other arteries supply them."""
+    if stroke.kind == "haemorrhage":
+        # A clot is round, and keeps to the borders of no artery.
+        stretch = (1.0, 1.25, 1.0)
+        return radius_in(Ellipsoid(draw_place(rng, stroke, 2.5), stretch))[where]
+    at_risk = supplied(stroke.branches, 0.25 * smooth_noise(rng)[where])
+    if stroke.kind in {"cortical", "trunk"}:
+        place = draw_place(rng, stroke, 3.0)
+        cost = wedge_cost(place, at_risk)
+        if stroke.kind == "trunk":
+            # The perforators have no collaterals, and the insula lies at the trunk: they go first.
+            core = np.concatenate([branch_points("lenticulostriate"), points_along(INSULA)])
+            cost = np.minimum(cost, 2 * KDTree(core).query(points_of(where))[0])
+    else:
+        points = points_of(where)[at_risk]
+        centre = points[KDTree(points).query(draw_place(rng, stroke, 2.5))[1]]
+        stretch = rng.uniform(0.7, 1.0, 3) if stroke.kind == "lacune" else (0.8, 1.3, 1.2)
+        cost = radius_in(Ellipsoid(tuple(centre), tuple(stretch)))[where]
+    return np.where(at_risk, cost, np.inf)
+
+
+def grow_lesion(rng: np.random.Generator, stroke: Stroke) -> Bool3D:
+    """A lesion of the left side: the voxels that are cheapest once noise has bent the costs.
+
+    What is not connected to the largest piece is dropped.
+    """
+    where = TREES[part_of(stroke.branches[0])][0]() if stroke.branches else left_tissue()
+    ragged = 0.15 if stroke.lesion_type == "infarct" else 0.06
+    cost = growth_cost(rng, stroke, where) * (1 + ragged * smooth_noise(rng)[where])
     # Rounded, so that the last bit of a platform's arithmetic can't move a voxel.
-    cost = np.round(radius_in(blob) * (1 + 0.18 * smooth_noise(rng)), 6)
-    candidates = np.flatnonzero(tissue)
-    nearest = np.argsort(cost.ravel()[candidates], kind="stable")[:wanted]
-    lesion = np.zeros(SHAPE, dtype=bool)
-    lesion.flat[candidates[nearest]] = True
+    order = np.argsort(np.round(cost, 6), kind="stable")
+    chosen = np.zeros(len(order), dtype=bool)
+    chosen[order[: min(draw_voxels(rng, stroke), int(np.isfinite(cost).sum()))]] = True
+    lesion = fill(where, chosen, elsewhere=False)
     pieces, _ = ndimage.label(lesion)
-    return pieces == np.bincount(pieces.ravel())[1:].argmax() + 1
+    largest = pieces == np.bincount(pieces.ravel())[1:].argmax() + 1
+    return ndimage.binary_fill_holes(largest) & where
 
 
-def make_cohort(rng: np.random.Generator, letter: str) -> Iterator[tuple[str, Bool3D]]:
-    """Patient ids and their lesions, in an order that doesn't give the territory away."""
+def make_cohort(letter: str) -> Iterator[tuple[str, np.random.Generator, Stroke, Bool3D]]:
+    """Patients and their lesions, in an order that doesn't give the stroke away.
+
+    Each patient has random numbers of his own, which also describe him.
+    """
+    cohort = list(COHORTS).index(letter)
     plan = [(name, side) for name, side, n in COHORTS[letter] for _ in range(n)]
-    for number, which in enumerate(rng.permutation(PATIENTS), start=1):
+    order = np.random.default_rng([SEED, cohort]).permutation(PATIENTS)
+    for number, which in enumerate(order, start=1):
         name, side = plan[which]
-        tissue = left_cerebellum() if name == "cerebellum" else left_cerebrum()
-        lesion = grow_lesion(rng, TERRITORIES[name], tissue)
-        yield f"sub-{letter}{number:02d}", lesion if side == "L" else mirror(lesion)
+        rng = np.random.default_rng([SEED, cohort, number])
+        lesion = grow_lesion(rng, STROKES[name])
+        patient = f"sub-{letter}{number:02d}"
+        yield patient, rng, STROKES[name], lesion if side == "L" else mirror(lesion)
 
 
-def nearest_point(points_mm: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray[np.intp]:
-    """For every point the number of its nearest centre (Voronoi cell)."""
-    squared = ((points_mm[:, None, :] - centres[None]) ** 2).sum(axis=-1)
-    return np.round(squared, 6).argmin(axis=1)
+def naming_region() -> Bool3D:
+    """The voxels that naming needs."""
+    return (radius_in(NAMING_REGION) <= 1) & left_tissue()
 
 
-def split_evenly(
-    rng: np.random.Generator, points_mm: NDArray[np.float64], parts: int
-) -> NDArray[np.intp]:
-    """Voronoi cells of seeds that Lloyd's rule has moved apart, numbered from front to back."""
-    centres = points_mm[rng.choice(len(points_mm), parts, replace=False)]
-    for _ in range(15):
-        cell = nearest_point(points_mm, centres)
-        centres = np.array([points_mm[cell == part].mean(axis=0) for part in range(parts)])
-    return nearest_point(points_mm, centres[np.argsort(-centres[:, 1])])
+def expected_nihss(lesion: Bool3D) -> float:
+    """The score that follows size alone, wherever the lesion is."""
+    return 4 * np.log1p(lesion.sum() * VOXEL_ML)
 
 
-def parcel_lobes(rng: np.random.Generator) -> Iterator[tuple[str, str, Bool3D]]:
-    """Name, lobe and voxels of each cortical parcel of the left hemisphere."""
-    cortex = left_cerebrum() & (radius_in(CEREBRUM) >= CORTEX_FROM)
-    where = np.argwhere(cortex)
-    points_mm = nib.affines.apply_affine(AFFINE, where)
-    lobe_of = nearest_point(points_mm, np.array([centre for centre, _ in LOBES.values()]))
-    for number, (lobe, (_, parts)) in enumerate(LOBES.items()):
-        members = np.flatnonzero(lobe_of == number)
-        part_of = split_evenly(rng, points_mm[members], parts)
-        for part in range(parts):
-            parcel = np.zeros(SHAPE, dtype=bool)
-            parcel[tuple(where[members[part_of == part]].T)] = True
-            yield f"{lobe} {part + 1}", lobe, parcel
+def expected_naming(lesion: Bool3D) -> float:
+    """The score that follows place alone: how much of one region is lesioned."""
+    region = naming_region()
+    return NAMING_BEST - NAMING_LOSS * (lesion & region).sum() / region.sum()
 
 
-def left_regions(rng: np.random.Generator) -> Iterator[tuple[str, str, Bool3D]]:
-    """Name, lobe and voxels of every region of the left side; later ones win where two meet."""
-    yield from parcel_lobes(rng)
-    for name, ellipsoid in NUCLEI.items():
-        lobe = "insula" if name == "insula" else "deep"
-        yield name, lobe, (radius_in(ellipsoid) <= 1) & left_cerebrum()
-    _, y, _ = voxel_mm()
-    cerebellum = left_cerebellum()
-    yield "cerebellum 1", "cerebellum", cerebellum & (y >= CEREBELLUM.centre[1])
-    yield "cerebellum 2", "cerebellum", cerebellum & (y < CEREBELLUM.centre[1])
-
-
-def make_atlas(rng: np.random.Generator) -> tuple[NDArray[np.int16], str]:
-    """Label image (odd numbers left, even ones right) and its table as CSV text."""
-    left = np.zeros(SHAPE, dtype=np.int16)
-    rows = ["index,name,hemisphere,lobe"]
-    for number, (name, lobe, voxels) in enumerate(left_regions(rng)):
-        left[voxels] = 2 * number + 1
-        rows += [
-            f"{2 * number + 1 + right},Synthetic {name} {side},{side},{lobe}"
-            for right, side in enumerate("LR")
-        ]
-    right = mirror(np.where(left > 0, left + 1, 0))
-    return (left + right).astype(np.int16), "\n".join(rows) + "\n"
-
-
-def describe_patient(rng: np.random.Generator, patient: str, lesion: Bool3D) -> str:
-    """One row of the participants table; the NIHSS grows with the lesion, a few values lack."""
-    volume_ml = lesion.sum() * VOXEL_ML
+def describe_patient(rng: np.random.Generator, patient: str, stroke: Stroke, lesion: Bool3D) -> str:
+    """One row of the participants table; a few values lack."""
     age = int(np.clip(round(67 + 12 * rng.standard_normal()), 24, 94))
-    nihss = int(np.clip(round(4 * np.log1p(volume_ml) + 2.5 * rng.standard_normal()), 0, 38))
+    nihss = int(np.clip(round(expected_nihss(lesion) + 2.5 * rng.standard_normal()), 0, 38))
+    # Nobody names more than all pictures.
+    naming = max(round(expected_naming(lesion) - 3 * abs(rng.standard_normal())), 0)
     sex = "F" if rng.random() < 0.46 else "M"
     shown = [
         "n/a" if rng.random() < missing else str(value)
-        for value, missing in ((sex, 0.0), (age, 0.03), (nihss, 0.06))
+        for value, missing in ((sex, 0.0), (age, 0.03), (nihss, 0.06), (naming, 0.06))
     ]
-    return "\t".join([patient, patient[4].upper(), *shown])
+    return "\t".join([patient, patient[4].upper(), *shown, stroke.lesion_type, stroke.artery])
 
 
 def write_image(voxels: NDArray[np.generic], file: Path) -> None:
@@ -285,18 +299,17 @@ def write_image(voxels: NDArray[np.generic], file: Path) -> None:
 
 
 def make_sample_data(folder: Path) -> None:
-    """Write cohort_a, cohort_b, atlas and participants.tsv into `folder`."""
-    rows = ["participant_id\tcohort\tsex\tage\tnihss"]
-    for number, letter in enumerate(COHORTS):
-        rng = np.random.default_rng([SEED, number])
-        for patient, lesion in make_cohort(rng, letter):
+    """Write cohort_a, cohort_b, atlas, truth and participants.tsv into `folder`."""
+    rows = ["participant_id\tcohort\tsex\tage\tnihss\tnaming\tlesion_type\tartery"]
+    for letter in COHORTS:
+        for patient, rng, stroke, lesion in make_cohort(letter):
             file = folder / f"cohort_{letter}" / f"{patient}_lesion.nii.gz"
             write_image(lesion.astype(np.uint8), file)
-            row = describe_patient(rng, patient, lesion)
             if patient != NOT_IN_TABLE:
-                rows.append(row)
+                rows.append(describe_patient(rng, patient, stroke, lesion))
     (folder / "participants.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    labels, table = make_atlas(np.random.default_rng([SEED, len(COHORTS)]))
+    write_image(naming_region().astype(np.uint8), folder / "truth" / "naming_region.nii.gz")
+    labels, table = make_atlas()
     write_image(labels, folder / "atlas" / "synthetic_atlas.nii.gz")
     (folder / "atlas" / "synthetic_atlas.csv").write_text(table, encoding="utf-8")
 

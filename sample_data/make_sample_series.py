@@ -18,20 +18,17 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from make_sample_data import (
-    CEREBELLUM,
-    CEREBRUM,
-    CEREBRUM_FLOOR_MM,
-    MNI152_CODE,
-    Bool3D,
-    Ellipsoid,
-    Float3D,
-)
+from make_sample_data import MNI152_CODE
 from numpy.typing import NDArray
+from sample_brain import Bool3D, Ellipsoid, Float3D
 
 SEED = 20190102
 SHAPE = (18, 22, 18)
 AFFINE = np.array([[8, 0, 0, -68], [0, 8, 0, -104], [0, 0, 8, -60], [0, 0, 0, 1]], dtype=float)
+# At 8 mm, a brain of two ellipsoids is as good as any.
+CEREBRUM = Ellipsoid((0, -18, 12), (70, 88, 64))
+CEREBRUM_FLOOR_MM = -34
+CEREBELLUM = Ellipsoid((0, -64, -36), (50, 32, 24))
 VOLUMES = 48
 TR_S = 2.5
 DELAY_S = 5.0

@@ -21,8 +21,8 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from make_sample_data import Ellipsoid
 from numpy.typing import NDArray
+from sample_brain import Ellipsoid
 
 SEED = 20190103
 Floats = NDArray[np.float64]

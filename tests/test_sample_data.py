@@ -15,7 +15,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
+from scipy import ndimage, stats
 
 import lesion_dash as ld
 from lesion_dash.core.grid import Grid
@@ -24,6 +24,7 @@ SAMPLE_DATA = Path(__file__).resolve().parent.parent / "sample_data"
 MASKS = sorted(SAMPLE_DATA.glob("cohort_?/*.nii.gz"))
 ATLAS = SAMPLE_DATA / "atlas" / "synthetic_atlas.nii.gz"
 TABLE = ATLAS.with_name("synthetic_atlas.csv")
+TRUTH = SAMPLE_DATA / "truth" / "naming_region.nii.gz"
 SERIES = SAMPLE_DATA / "series"
 RUNS = [SERIES / f"sub-01_task-pictures_run-{run}_bold.nii.gz" for run in (1, 2)]
 EVENTS = [SERIES / f"sub-01_task-pictures_run-{run}_events.tsv" for run in (1, 2)]
@@ -36,7 +37,7 @@ MAPS = TEMPLATE / "probability_maps.nii.gz"
 AIR = TEMPLATE / "air_mask.nii.gz"
 
 MADE = {
-    "data": (SAMPLE_DATA, [ATLAS, TABLE, SAMPLE_DATA / "participants.tsv", *MASKS]),
+    "data": (SAMPLE_DATA, [ATLAS, TABLE, TRUTH, SAMPLE_DATA / "participants.tsv", *MASKS]),
     "series": (SERIES, sorted(SERIES.iterdir())),
     "template": (TEMPLATE, sorted(TEMPLATE.iterdir())),
 }
@@ -48,6 +49,7 @@ def scripts() -> Iterator[dict[str, ModuleType]]:
         # They import one another, as they do when they are run.
         patch.setattr(sys, "path", [str(SAMPLE_DATA), *sys.path])
         modules = {name: import_module(f"make_sample_{name}") for name in MADE}
+        modules["brain"] = import_module("sample_brain")
         # It takes 4 s, and is asked for twice.
         signal = cache(modules["template"].scan_without_noise)
         patch.setattr(modules["template"], "scan_without_noise", signal)
@@ -111,37 +113,128 @@ def test_a_cohort_has_forty_patients_on_the_2_mm_mni152_grid():
     for letter in "ab":
         names = [file.name for file in MASKS if file.parent.name == f"cohort_{letter}"]
         assert names == [f"sub-{letter}{number:02d}_lesion.nii.gz" for number in range(1, 41)]
-    for file in (*MASKS[:2], ATLAS):
+    for file in (*MASKS[:2], TRUTH, ATLAS):
         dtype = np.int16 if file == ATLAS else np.uint8
         assert_space(file, (91, 109, 91), (2, 2, 2), 4, dtype)
         assert nib.load(file).affine[:3, 3].tolist() == [-90, -126, -72]
-    table = pd.read_csv(SAMPLE_DATA / "participants.tsv", sep="\t")
-    assert list(table.columns) == ["participant_id", "cohort", "sex", "age", "nihss"]
+    table = read_participants()
+    columns = ["cohort", "sex", "age", "nihss", "naming", "lesion_type", "artery"]
+    assert list(table.columns) == columns
     patients = {file.name.split("_")[0] for file in MASKS}
-    assert patients - set(table["participant_id"]) == {"sub-b17"}
-    assert 1 <= table["nihss"].isna().sum() <= 12
+    assert patients - set(table.index) == {"sub-b17"}
+    for score in ("nihss", "naming"):
+        assert 1 <= table[score].isna().sum() <= 12
     assert table["sex"].isin(["F", "M"]).all()
+    assert table["lesion_type"].isin(["infarct", "lacune", "haemorrhage"]).all()
+    assert (table["artery"].isna() == (table["lesion_type"] == "haemorrhage")).all()
 
 
-def test_lesions_are_in_one_hemisphere_of_all_sizes_and_meet_in_several_regions(scripts):
-    brain, labels, volumes = scripts["data"].brain_shape(), voxels_of(ATLAS), []
-    counts = {"a": np.zeros(brain.shape, int), "b": np.zeros(brain.shape, int)}
-    for file in MASKS:
-        lesion = voxels_of(file)
-        assert lesion.dtype == np.uint8, file
-        assert lesion.max() == 1, file
-        assert not lesion[~brain].any(), file
+def read_participants() -> pd.DataFrame:
+    table = pd.read_csv(SAMPLE_DATA / "participants.tsv", sep="\t", na_values=["n/a"])
+    return table.set_index("participant_id")
+
+
+@cache
+def lesions() -> dict[str, np.ndarray]:
+    return {file.name.split("_")[0]: voxels_of(file) for file in MASKS}
+
+
+def test_lesions_are_one_piece_of_tissue_in_one_hemisphere(scripts):
+    brain = scripts["brain"].brain_shape()
+    for patient, lesion in lesions().items():
+        assert lesion.dtype == np.uint8, patient
+        assert lesion.max() == 1, patient
+        assert not lesion[~brain].any(), patient
         left, midline, right = lesion[:45].any(), lesion[45].any(), lesion[46:].any()
-        assert (left != right, midline) == (True, False), file
-        volumes.append(lesion.sum() * 0.008)
-        counts[file.name[4]] += lesion
-    assert min(volumes) < 1
-    assert 120 < max(volumes) < 155
-    assert 4 < np.median(volumes) < 20
+        assert (left != right, midline) == (True, False), patient
+        assert ndimage.label(lesion)[1] == 1, patient
+
+
+def test_volumes_are_those_of_strokes_of_their_kind():
+    table, volumes = (
+        read_participants(),
+        pd.Series({k: v.sum() * 0.008 for k, v in lesions().items()}),
+    )
+    assert volumes.min() < 1
+    assert 120 < volumes.max() < 155
+    # Acute infarcts: median 3.7 mL, quartiles 0.9 and 16.6 (MRI-GENIE); here the MCA prevails.
+    low, median, high = np.percentile(volumes, [25, 50, 75])
+    assert 0.9 < low < 10
+    assert 3.7 < median < 20
+    assert 16.6 < high < 60
+    of_type = {kind: volumes[rows.index] for kind, rows in table.groupby("lesion_type")}
+    # 3 to 15 mm across.
+    assert of_type["lacune"].between(0.014, 1.9).all()
+    assert of_type["haemorrhage"].between(2, 80).all()
+    assert of_type["haemorrhage"].median() > of_type["lacune"].max()
+
+
+def test_lesions_of_an_artery_lie_where_that_artery_leads():
+    """Of each kind, most lesions hit a region that no textbook gives to another artery."""
+    table, atlas = read_participants(), ld.load_atlas(ATLAS)
+    lobes = pd.read_csv(TABLE).set_index("index")["lobe"]
+    labels = voxels_of(ATLAS)
+
+    def lobe_of(patient: str) -> str:
+        hit = labels[(lesions()[patient] > 0) & (labels > 0)]
+        return lobes[np.bincount(hit).argmax()] if hit.size else "none"
+
+    infarcts = table[table["lesion_type"] == "infarct"]
+    main = infarcts.index.to_series().map(lobe_of)
+    assert (main[infarcts["artery"] == "cerebellar"] == "cerebellum").all()
+    assert main[infarcts["artery"] == "PCA"].isin(["occipital", "temporal", "deep"]).all()
+    assert main[infarcts["artery"] == "ACA"].isin(["frontal", "parietal"]).all()
+    assert (main[infarcts["artery"] == "MCA"] != "cerebellum").all()
+    basilar = next(lesions()[patient] for patient in table.index[table["artery"] == "basilar"])
+    x, y, z = atlas.grid.to_mm(np.argwhere(basilar)).mean(axis=0)
+    assert abs(x) < 15
+    assert -42 < y < -10
+    assert -48 < z < -18
+
+
+def test_cohorts_meet_in_several_regions_and_outside_them():
+    labels = voxels_of(ATLAS)
+    counts = {
+        letter: sum(v.astype(int) for k, v in lesions().items() if k[4] == letter)
+        for letter in "ab"
+    }
     for min_patients, regions in ((3, 10), (5, 6), (8, 2)):
         in_both = labels[(counts["a"] >= min_patients) & (counts["b"] >= min_patients)]
         assert len(np.unique(in_both[in_both > 0])) >= regions
         assert (in_both == 0).any()
+
+
+def test_naming_follows_one_region_and_nihss_size_alone(scripts):
+    script, table, region = scripts["data"], read_participants(), voxels_of(TRUTH) > 0
+    centre, radius = script.NAMING_REGION.centre, script.NAMING_REGION.radii[0]
+    points = nib.affines.apply_affine(nib.load(TRUTH).affine, np.argwhere(region))
+    assert np.linalg.norm(points - centre, axis=1).max() <= radius
+    rows = {patient: lesions()[patient] for patient in table.index}
+    share = pd.Series({k: v[region].mean() for k, v in rows.items()})
+    volume_ml = pd.Series({k: v.sum() * 0.008 for k, v in rows.items()})
+    loss = 60 - 45 * share - table["naming"]
+    assert loss.min() >= -0.5
+    assert loss.max() < 12
+    assert abs(loss.corr(np.log(volume_ml))) < 0.3
+    off = table["nihss"] - 4 * np.log1p(volume_ml)
+    assert off.abs().max() < 9
+    assert abs(off.corr(share)) < 0.3
+    assert (share > 0.5).sum() >= 8
+
+
+# Takes 5 s: both cohorts are one here.
+def test_the_region_of_naming_is_found_and_one_of_size_is_not(tmp_path):
+    for file in (*MASKS, SAMPLE_DATA / "participants.tsv"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    cohort = ld.load_cohort(tmp_path)
+    found = ld.map_symptom(cohort, "naming", permutations=99)
+    t = np.abs(found.map("t").array)
+    assert voxels_of(TRUTH).flat[np.nanargmax(t)]
+    # Size alone is no place: with volume controlled, nothing; without, a large part of the map.
+    controlled = ld.map_symptom(cohort, "nihss", permutations=99)
+    assert not (controlled.corrected_p <= 0.05).any()
+    without = ld.map_symptom(cohort, "nihss", control="none", permutations=99)
+    assert (without.corrected_p <= 0.05).sum() > 1000
 
 
 def test_the_atlas_and_its_table_agree_and_its_sides_are_mirrored(scripts):
@@ -150,7 +243,7 @@ def test_the_atlas_and_its_table_agree_and_its_sides_are_mirrored(scripts):
     assert sorted(set(np.unique(labels)) - {0}) == list(table["index"])
     assert table["name"].is_unique
     assert table["name"].str.startswith("Synthetic ").all()
-    assert not labels[~scripts["data"].brain_shape()].any()
+    assert not labels[~scripts["brain"].brain_shape()].any()
     left = table.loc[table["hemisphere"] == "L", "index"]
     assert set(np.unique(labels[:45])) == {0, *left}
     assert not labels[45].any()
