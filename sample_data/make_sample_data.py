@@ -111,9 +111,8 @@ HAEMORRHAGES = {
     "lobar": (((-44.0, -58.0, 26.0), (-34.0, 34.0, 20.0)), 6.0, 20.0, 70.0),
 }
 
-# (what, side, number of patients); each cohort adds up to PATIENTS. About half are of the middle
-# cerebral artery and an eighth are lacunes, as in registers of stroke; which side and which branch
-# is chosen for lessons on overlap.
+# (what, side, number of patients); each cohort adds up to PATIENTS. Three of five are infarcts of
+# the middle cerebral artery; the shares, sides and branches are chosen for lessons on overlap.
 COHORTS = {
     "a": (
         ("MCA trunk", "L", 6),

@@ -11,7 +11,6 @@ from ..atlas.atlas import Atlas
 from ..atlas.doubts import is_marked, settle_sides
 from ..atlas.finding import file_stem
 from ..atlas.grouping import group_regions
-from ..atlas.installed import PREFIX
 from ..atlas.levels import By, group_names
 from ..atlas.loading import load_atlas
 from ..atlas.places import name_place, names_of_place
@@ -502,8 +501,7 @@ class Session:
 
     def region_files(self, atlases: Sequence[str]) -> dict[str, str]:
         """The names of the tables of regions, each with its atlas."""
-        images = [self.root.atlas_files(name)[0] for name in atlases]
-        stems = [file_stem(str(image).removeprefix(PREFIX)) for image in images]
+        stems = [file_stem(str(self.root.atlas_files(name)[0])) for name in atlases]
         return dict(zip(own_names(REGIONS_FILE, stems), atlases, strict=True)) if stems else {}
 
     def file_names(self, selection: Selection) -> tuple[str, ...]:

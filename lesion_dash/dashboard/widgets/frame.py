@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.grid import Grid
-from ...images.template import template_on
+from ...images.template import grid_of, template_on
 
 _MARGIN = 3  # voxels around the brain, so that an outline at its surface is not cut off
 
@@ -152,8 +152,7 @@ class Frame:
 def template_for(grid: Grid) -> NDArray[np.uint8]:
     """The MNI152 brain on a grid, an oblique one as well."""
     template = template_on(grid)
-    array = np.asarray(template.dataobj)
-    own = Grid(_triple(array.shape), template.affine)
+    array, own = np.asarray(template.dataobj), grid_of(template)
     if own.matches(grid):
         return array
     return np.asarray(resample(array, own, grid.affine, grid.shape), np.uint8)
