@@ -9,6 +9,7 @@ from pydantic import model_validator
 from ..core import defaults
 from ..core.errors import InputError
 from ..core.notes import note_on
+from ..core.space import spaces_stated
 from ..core.text import counted
 from . import fields
 from .console import LONGEST_LIST
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 _OF_MAPS = (
     *("threshold", "signs", "connectivity", "min_size_voxels", "min_size_mm3", "on", "like"),
-    *("min_correlation", "space"),
+    "min_correlation",
 )
 
 
@@ -80,7 +81,7 @@ class Assign(Request):
     points: tuple[str, ...] = option(
         "in place of IMAGE: x y z in mm, or a file of them", "P", several=True, default=()
     )
-    space: fields.Space
+    space: fields.SpaceOfMap
     sigma: float | None = option(
         f"uncertainty of points in mm (default {defaults.POINT_SIGMA_MM:g})", "S", default=None
     )
@@ -96,6 +97,8 @@ class Assign(Request):
         if self.points and of_maps:
             flag = self.flag(of_maps[0])
             raise InputError(flag, "is for maps", "omit it with --points")
+        if self.points and any(text.startswith("map=") for text in self.space):
+            raise InputError("--space", "map=SPACE is for maps", "omit it with --points")
         return self
 
     def run(self, progress: Progress) -> Result:
@@ -132,7 +135,7 @@ class Assign(Request):
         from ..regions.assignment import assign_regions, rank_rows
 
         path = as_path(self.image or "")
-        image = read_map(path, self.space)
+        image = read_map(path, *spaces_stated(self.space, "map"))
         assignment = assign_regions(
             image,
             atlas,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..core.space import spaces_stated
 from . import fields
 from .console import json_lines
 from .fields import source
@@ -41,7 +42,8 @@ class Check(Request):
         choice = Binarization(self.threshold, self.label)
         files = FileChoice(self.session, self.several_files, self.pattern)
         shown = progress("checking files", "file")
-        report = check_path(self.path, self.like, choice, shown, files, self.space)
+        stated = spaces_stated(self.space, "masks")
+        report = check_path(self.path, self.like, choice, shown, files, *stated)
         space = [f"space: {report.space}"] if report.space else []
         lines = _json(report) if self.as_json else [*report.lines, *space, report.sentence]
         return Result(lines=lines, exit_code=report.exit_code)

@@ -45,7 +45,7 @@ class Compare(Request):
     several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
-    space: fields.Space
+    space: fields.SpaceWithAtlas
     where: fields.Where
     where_a: fields.WhereA
     where_b: fields.WhereB

@@ -9,7 +9,7 @@ from functools import partial
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -17,6 +17,7 @@ from ..cohort.dask import SCHEDULER_VARIABLE
 from ..core import defaults
 from ..core.defaults import MIN_PATIENTS, MIN_PERMUTATIONS, PERMUTATIONS, SEED
 from ..core.errors import InputError
+from ..core.space import ATLAS, check_statements
 from ..images.mask_choices import label_text, parse_threshold
 
 
@@ -289,19 +290,41 @@ LabelOfMasks = Annotated[
     ),
     BeforeValidator(partial(_label, flag="--mask-label")),
 ]
-Space = Annotated[
-    str | None,
-    option(
-        "the space that all inputs lie in, such as MNI152NLin6Asym, MNI152 or Talairach, where "
-        "files do not say it or say it wrongly",
-        "SPACE",
-        default=None,
-    ),
-]
 
 
 def _one_or_several(value: object) -> object:
     return (value,) if isinstance(value, str) else value
+
+
+def _spaces_of(*kinds: str) -> Any:
+    """What a field of spaces means, and how it is checked, where inputs are of these kinds."""
+    text = (
+        "the space that the inputs lie in, such as MNI152NLin6Asym, MNI152 or Talairach, where "
+        "files do not say it or say it wrongly; nothing is moved"
+    )
+    if len(kinds) > 1:
+        text += f"; {' or '.join(f'{kind}=SPACE' for kind in kinds)}: of these inputs alone"
+    if ATLAS in kinds:
+        text += "; atlas=SPACE once for each of several atlases, or once for all"
+    return option(text, "SPACE", default=())
+
+
+def _checked(*kinds: str) -> AfterValidator:
+    def check(value: tuple[str, ...]) -> tuple[str, ...]:
+        with _on_command_line("--space"):
+            check_statements(value, kinds)
+        return value
+
+    return AfterValidator(check)
+
+
+_OF_MASKS, _OF_MAPS, _OF_EACH = ("masks",), ("map", ATLAS), ("masks", "map", ATLAS)
+_WITH_ATLAS = ("masks", ATLAS)
+
+Space = Annotated[tuple[str, ...], _checked(*_OF_MASKS), _spaces_of(*_OF_MASKS)]
+SpaceWithAtlas = Annotated[tuple[str, ...], _checked(*_WITH_ATLAS), _spaces_of(*_WITH_ATLAS)]
+SpaceOfMap = Annotated[tuple[str, ...], _checked(*_OF_MAPS), _spaces_of(*_OF_MAPS)]
+SpaceOfEach = Annotated[tuple[str, ...], _checked(*_OF_EACH), _spaces_of(*_OF_EACH)]
 
 
 Where = Annotated[

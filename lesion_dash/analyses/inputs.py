@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.errors import InputError
 from ..core.notes import note_on
+from ..core.space import ATLAS, spaces_stated
 from .console import warn
 from .request import Progress, Request
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ..regions.load import LesionLoad
 
 
-_OPTIONAL = ("participants", "session", "several_files", "space")
+_OPTIONAL = ("participants", "session", "several_files")
 
 
 class ReadsFolders(Protocol):
@@ -34,6 +35,7 @@ class ReadsFolders(Protocol):
     threshold: float | str | None
     label: int | str | None
     where: tuple[str, ...]
+    space: tuple[str, ...]
     scheduler: str | None
 
 
@@ -41,6 +43,7 @@ class ReadsAtlas(Protocol):
     """A request with the fields that say how an atlas is read."""
 
     scale: Scale | None
+    space: tuple[str, ...]
     accept_swapped: bool
     mirror_atlas: bool
 
@@ -62,6 +65,7 @@ def read_options(request: ReadsFolders, **more: Any) -> ReadOptions:
         pattern=request.pattern,
         choice=Binarization(request.threshold, request.label),
         where=parse_conditions(request.where),
+        space=spaces_stated(request.space, "masks")[0],
         # An analysis need not have these fields.
         **{name: vars(request)[name] for name in _OPTIONAL if name in vars(request)},
         **more,
@@ -138,17 +142,17 @@ def open_atlas(image: str, table: str | None, request: ReadsAtlas) -> Atlas:
     """
     from ..atlas.doubts import settle_sides
 
-    atlas = _load_atlas(image, table, request)
+    atlas = _load_atlas(image, table, request, *spaces_stated(request.space, ATLAS))
     return settle_sides(atlas, is_mirrored=request.mirror_atlas, is_accepted=request.accept_swapped)
 
 
-def _load_atlas(image: str, table: str | None, request: ReadsAtlas) -> Atlas:
+def _load_atlas(image: str, table: str | None, request: ReadsAtlas, space: str | None) -> Atlas:
     from ..atlas.loading import load_atlas
     from ..atlas.published import will_download
 
     if will_download(image):
         warn(f"note: {image} is downloaded now, by nilearn and into its cache")
-    return load_atlas(image, table, scale=request.scale)
+    return load_atlas(image, table, scale=request.scale, space=space)
 
 
 def side_notices(*atlases: Atlas | None) -> list[str]:
@@ -171,9 +175,10 @@ def open_atlases(request: ReadsAtlases) -> list[Atlas]:
     if len(tables) != len(request.atlas):
         problem = f"{len(tables)} label tables for {len(request.atlas)} atlases"
         raise InputError("--labels", problem, "give one for each atlas in their order, or none")
+    spaces = spaces_stated(request.space, ATLAS, len(tables))
     atlases = [
-        _load_atlas(image, table, request)
-        for image, table in zip(request.atlas, tables, strict=True)
+        _load_atlas(image, table, request, space)
+        for image, table, space in zip(request.atlas, tables, spaces, strict=True)
     ]
     is_meant = [not atlases[1:] or bool(side_doubt(atlas)) for atlas in atlases]
     if request.mirror_atlas and atlases and not any(is_meant):

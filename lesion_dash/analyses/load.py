@@ -57,7 +57,7 @@ class Load(Request):
     several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
-    space: fields.Space
+    space: fields.SpaceWithAtlas
     participants: fields.Participants
     where: fields.Where
     scheduler: fields.Scheduler

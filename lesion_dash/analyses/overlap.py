@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError
 from ..core.notes import note_on
+from ..core.space import spaces_stated
 from ..core.text import counted, printable
 from . import fields
 from .fields import source
@@ -56,7 +57,7 @@ class OverlapRequest(Request):
     several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
-    space: fields.Space
+    space: fields.SpaceWithAtlas
     where: fields.Where
     where_a: fields.WhereA
     where_b: fields.WhereB
@@ -148,7 +149,8 @@ class OverlapRequest(Request):
 
         place = as_path(path)
         if not place.is_dir():
-            mask = read_mask(place, self.threshold, self.label, self.space)
+            stated = spaces_stated(self.space, "masks")
+            mask = read_mask(place, self.threshold, self.label, *stated)
             return mask, mask_input(place, mask), None
         cohort = load_folder(path, self, progress, more=where)
         check_overlap(self, cohort.max_overlap, cohort.name)

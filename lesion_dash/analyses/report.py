@@ -64,7 +64,7 @@ class WriteReport(Request):
     several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
-    space: fields.Space
+    space: fields.SpaceWithAtlas
     participants: fields.Participants
     scheduler: fields.Scheduler
 

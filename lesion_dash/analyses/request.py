@@ -29,6 +29,7 @@ from pydantic.fields import FieldInfo
 
 from ..cohort.dask import scheduler_to_use
 from ..core.errors import InputError
+from ..core.space import ATLAS
 from ..core.text import counted, did_you_mean, layout, literal, printable, shell_word
 from .fields import argument_of, choices_of, default_of, flag_of, value_type
 from .notes import STRICT_EXIT_CODE, NotesAreErrors, counted_notes, errors_among, gather_notes
@@ -197,6 +198,10 @@ class Request(BaseModel):
         if "atlas" in values and values.get("labels") and not values["atlas"]:
             problem = "names the regions of no atlas"
             raise InputError(self.flag("labels"), problem, f"give {self.flag('atlas')} as well")
+        of_atlas = [text for text in values.get("space", ()) if text.startswith(f"{ATLAS}=")]
+        if of_atlas and not values["atlas"]:
+            problem = "states the space of no atlas"
+            raise InputError(self.flag("space"), problem, f"give {self.flag('atlas')} as well")
         return self
 
     @classmethod

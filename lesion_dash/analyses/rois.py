@@ -14,6 +14,7 @@ from pydantic import model_validator
 
 from ..core import defaults
 from ..core.errors import InputError
+from ..core.space import ATLAS, spaces_stated
 from ..core.text import counted
 from . import fields
 from .console import LONGEST_LIST
@@ -30,7 +31,7 @@ _WAY = "from the map to regions of interest"
 
 _FILES = {name: name for name in ("pattern", "session", "several_files")}
 _FILES |= {"mask_label": "label", "mask_threshold": "threshold"}
-_MASK_TEST = _FILES | {"test": "test", "min_patients": "min_patients", "space": "space"}
+_MASK_TEST = _FILES | {"test": "test", "min_patients": "min_patients"}
 _TABLE = {"participants": "participants"}
 _SOURCES: dict[str, tuple[str, tuple[str, ...], dict[str, str]]] = {
     "series": (
@@ -48,7 +49,7 @@ _SOURCES: dict[str, tuple[str, tuple[str, ...], dict[str, str]]] = {
     "cohorts": ("CohortsSource", (), _MASK_TEST),
     "split": ("SplitSource", ("column", "a", "b"), _MASK_TEST | _TABLE),
     "score": ("ScoreSource", ("column",), _MASK_TEST | _TABLE | {"min_patients": "min_lesioned"}),
-    "map": ("MapSource", (), {"space": "space"}),
+    "map": ("MapSource", (), {}),
 }
 """Each kind of input: its class, the fields it needs in the order of the class, and those it may
 have, by their names there; the class knows their defaults."""
@@ -130,7 +131,7 @@ class Roi(Request):
     several_files: fields.SeveralOfMasks
     mask_label: fields.LabelOfMasks
     mask_threshold: fields.ThresholdOfMasks
-    space: fields.Space
+    space: fields.SpaceOfEach
 
     test: defaults.ContrastTest | None = option(
         "default: Fisher's exact test of two groups of masks, else Student's t",
@@ -207,10 +208,20 @@ class Roi(Request):
         if excess := sorted(given - {*needed, *may_have}):
             problem = f"is not for --{kinds[0]}"
             raise InputError(self.flag(excess[0]), problem, "omit it")
+        if excess := [text for text in self.space if not self._has_input_in(text)]:
+            problem = f"{excess[0]} is not for --{kinds[0]}"
+            raise InputError(self.flag("space"), problem, "omit it")
         if self.output is None and not self.print_code:
             problem = "no results folder"
             raise InputError("--output", problem, "give one with -o, or --print-code")
         return self
+
+    def _has_input_in(self, statement: str) -> bool:
+        """Whether a statement of a space is of an input that is given."""
+        kind = statement.partition("=")[0] if "=" in statement else ""
+        has = {"masks": bool(self.cohorts or self.split or self.score), "map": bool(self.map)}
+        has[ATLAS] = self.atlas is not None
+        return has[kind] if kind else any(has.values())
 
     @property
     def recipe(self) -> RoiRecipe:
@@ -240,6 +251,7 @@ class Roi(Request):
             min_mm3=self.min_mm3,
             atlas=self.atlas,
             labels=self.labels,
+            atlas_space=spaces_stated(self.space, ATLAS)[0],
             picks=self.pick,
         )
 
@@ -251,6 +263,8 @@ class Roi(Request):
         files = getattr(self, kind)
         places = files if kind in ("images", "cohorts") else [files]
         options = {key: getattr(self, name) for name, key in may_have.items()}
+        if kind not in ("series", "images"):
+            options["space"] = spaces_stated(self.space, "map" if kind == "map" else "masks")[0]
         given = {key: value for key, value in options.items() if value is not None}
         source: Source = getattr(sources, class_name)(
             *places, *(getattr(self, name) for name in needed), **given
@@ -333,7 +347,8 @@ def _step(text: str, request: Roi) -> RecipeStep:
             names = next(csv.reader([rest], skipinitialspace=True))
         except csv.Error as error:
             raise InputError(f"--step {text[:40]}...", f"names cannot be read ({error})") from None
-        return InsideRegions(request.atlas, tuple(names), request.labels)
+        space = spaces_stated(request.space, ATLAS)[0]
+        return InsideRegions(request.atlas, tuple(names), request.labels, space)
     if kind in ("dilate", "erode", "open", "close"):
         return _morph(text, kind, rest)
     remedy = "see the steps below `lesion-dash roi --help`"

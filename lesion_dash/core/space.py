@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Literal
 
 from .errors import InputError
+from .text import counted
 
 Kind = Literal["template", "scanner", "unknown"]
 
@@ -17,6 +19,8 @@ MNI = "MNI152"
 TALAIRACH = "Talairach"
 OTHER_TEMPLATE = "another template"
 USER = "stated by the user"
+ATLAS = "atlas"
+"""The kind of input of which there may be several, each in a space of its own."""
 
 _KNOWN = (
     MNI,
@@ -90,8 +94,7 @@ class StatedSpace:
     def difference(self, other: StatedSpace) -> str:
         """What it means to use two spaces together; empty where they may be one.
 
-        What a user states holds for all that is used together, and needs no comparison. Nothing is
-        said of images that state nothing, nor of two that lie in the space of a scan.
+        Nothing is said of images that state nothing, nor of two that lie in the space of a scan.
 
         Examples
         --------
@@ -102,7 +105,7 @@ class StatedSpace:
         ''
         """
         kinds = {self.kind, other.kind}
-        if USER in (self.source, other.source) or "unknown" in kinds or kinds == {"scanner"}:
+        if "unknown" in kinds or kinds == {"scanner"}:
             return ""
         if "scanner" in kinds:
             return (
@@ -159,7 +162,7 @@ def known_label(text: str) -> str:
 
 
 def space_of_user(name: str) -> StatedSpace:
-    """The space that a user states for all inputs.
+    """The space that a user states.
 
     Raises
     ------
@@ -184,3 +187,69 @@ def space_of_user(name: str) -> StatedSpace:
             )
             raise InputError("space", f"{name!r} is no template that is known here", remedy)
     return space
+
+
+def check_statements(statements: Sequence[str], kinds: Sequence[str]) -> None:
+    """Refuse what states no space, or that of an input which there is not.
+
+    Parameters
+    ----------
+    statements : sequence of str
+        Each a space of all inputs, or of those of a kind, such as ``atlas=Talairach``.
+    kinds : sequence of str
+        Of the inputs there are.
+
+    Raises
+    ------
+    InputError
+        Where a name is unknown or misspelt, or two statements are on one thing.
+
+    Examples
+    --------
+    >>> check_statements(["MNI152NLin6Asym", "atlas=Talairach"], ["masks", "atlas"])
+    """
+    seen: set[str] = set()
+    for statement in statements:
+        kind, name = _parts(statement)
+        if kind and kind not in kinds:
+            remedy = f"state that of {', '.join(kinds)}, as in {kinds[0]}=MNI152"
+            raise InputError("space", f"{statement!r} is of no input there is", remedy)
+        if kind in seen and kind != ATLAS:
+            remedy = "state each once"
+            raise InputError("space", f"two are stated of {kind or 'all inputs'}", remedy)
+        seen.add(kind)
+        space_of_user(name)
+
+
+def spaces_stated(statements: Sequence[str], kind: str, number: int = 1) -> list[str | None]:
+    """The space that statements give each of so many inputs of a kind; None where they give none.
+
+    One of a kind comes before one of all inputs.
+
+    Raises
+    ------
+    InputError
+        Where there is neither one of the kind, nor one for each.
+
+    Examples
+    --------
+    >>> spaces_stated(["MNI152", "atlas=Talairach"], "atlas", 2)
+    ['Talairach', 'Talairach']
+    >>> spaces_stated(["MNI152", "atlas=Talairach"], "masks")
+    ['MNI152']
+    """
+    parts = [_parts(statement) for statement in statements]
+    own = [name for of, name in parts if of == kind]
+    stated = own or [name for of, name in parts if not of]
+    if len(own) > 1 and len(own) != number:
+        problem = (
+            f"{kind}=SPACE is given {len(own)} times, for {counted(number, 'input')} of this kind"
+        )
+        raise InputError("space", problem, "state one space for all of them, or one for each")
+    return [*stated] if len(stated) == number else [next(iter(stated), None)] * number
+
+
+def _parts(statement: str) -> tuple[str, str]:
+    """The kind of input, empty for all, and the name of the space."""
+    kind, equals, name = statement.partition("=")
+    return (kind.strip(), name) if equals else ("", statement)

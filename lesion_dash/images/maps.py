@@ -100,7 +100,7 @@ class Map:
             On the grid, with a note that says how, and one where both state another space; the
             map itself where it lies there already. It keeps what it gave for the last few grids.
         """
-        notes = compare_spaces("the map", self.grid, "the atlas", grid)
+        notes = compare_spaces("the atlas", grid, "the map", self.grid)
         if not notes and self.grid == grid:
             return self
         return self._on_grids.get(grid, lambda: _resample(self, grid, notes))

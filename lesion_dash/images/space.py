@@ -17,6 +17,7 @@ from ..core.space import (
     MNI,
     OTHER_TEMPLATE,
     TALAIRACH,
+    USER,
     StatedSpace,
     known_label,
     space_named,
@@ -199,7 +200,9 @@ def in_space(grid: Grid, space: str | None) -> Grid:
 
 
 def compare_spaces(what: str, own: Grid, others: str, grid: Grid) -> tuple[str, ...]:
-    """A note where two inputs that are used together state different spaces.
+    """A note where an input states another space than those it is used with.
+
+    Of an input whose space the user has stated, nothing is said.
 
     Parameters
     ----------
@@ -215,7 +218,7 @@ def compare_spaces(what: str, own: Grid, others: str, grid: Grid) -> tuple[str, 
     'the atlas states Talairach space (form code 3), the map MNI152 (form code 4): they differ by up to about 10 mm (Lancaster et al. 2007)'
     """  # noqa: E501
     one, other = space_of(own), space_of(grid)
-    difference = one.difference(other)
+    difference = "" if one.source == USER else one.difference(other)
     return (f"{what} states {one}, {others} {other}: {difference}",) if difference else ()
 
 

@@ -134,8 +134,8 @@ class ReportRequest:
         Which files were read, as for `load_cohort`.
     threshold, label : float or int, optional
         How masks were made of maps of probabilities or labels, as for `Binarization`.
-    space : str, optional
-        The space that the masks were said to lie in, as for `load_cohort`.
+    space : sequence of str
+        The spaces that were stated of masks or atlas, such as ``atlas=Talairach``.
     accept_swapped : bool
         Names of an atlas count as they are, although its regions lie on another side; otherwise
         they are marked.
@@ -164,13 +164,14 @@ class ReportRequest:
     several_files: SeveralFiles = "refuse"
     threshold: float | str | None = None
     label: int | str | None = None
-    space: str | None = None
+    space: Sequence[str] = ()
     accept_swapped: bool = False
 
     def __post_init__(self) -> None:
         canonical = {
             "min_patients": check_min_patients(self.min_patients),
             "title": " ".join(self.title.split()),
+            "space": tuple(self.space),
         } | {name: _ordered(getattr(self, name)) for name in ("where", "where_a", "where_b")}
         for name, value in canonical.items():
             object.__setattr__(self, name, value)

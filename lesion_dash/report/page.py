@@ -181,6 +181,7 @@ def _context(findings: Findings) -> dict[str, Any]:
         "k": findings.request.min_patients,
         "grid": findings.a.cohort.grid,
         "stated": space_of(findings.a.cohort.grid),
+        "space_of": space_of,
         "age": partial(age_summary, findings),
         "sex": sex_summary,
         "cited_in": cited_in,

@@ -90,18 +90,21 @@ class InsideRegions:
     names : tuple of str
     labels : str or None
         Path of the label table; by default the one beside the atlas.
+    space : str or None
+        The space that the atlas lies in, as for `load_atlas`.
     """
 
     atlas: str
     names: tuple[str, ...]
     labels: str | None = None
+    space: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", as_texts(self.names))
 
     def call(self, stat_map: Any, contrast: Any) -> Any:  # noqa: ARG002
         """The call that reads the atlas and brings it onto the grid of the map."""
-        atlas = call_of(load_atlas, self.atlas, labels=self.labels)
+        atlas = call_of(load_atlas, self.atlas, labels=self.labels, space=self.space)
         grid = call_of(_grid_of, stat_map, pattern="{}.grid")
         return _within(call_of(mask_of_regions, call_of("on_grid", atlas, grid), self.names))
 
@@ -160,6 +163,8 @@ class RoiRecipe:
         To name the region at each peak.
     picks : tuple of int
         Numbers of the regions to keep; all where it is empty.
+    atlas_space : str or None
+        The space that the atlas lies in, as for `load_atlas`.
 
     Examples
     --------
@@ -182,6 +187,7 @@ class RoiRecipe:
     atlas: str | None = None
     labels: str | None = None
     picks: tuple[int, ...] = ()
+    atlas_space: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", tuple(self.steps))
@@ -218,7 +224,8 @@ class RoiRecipe:
             masks.append(call_of("apply", step, masks[-1], name="mask"))
         atlas = None
         if self.atlas is not None:
-            atlas = call_of(load_atlas, self.atlas, name="atlas", labels=self.labels)
+            how: dict[str, Any] = {"labels": self.labels, "space": self.atlas_space}
+            atlas = call_of(load_atlas, self.atlas, name="atlas", **how)
         every = call_of(
             find_rois,
             masks[-1],

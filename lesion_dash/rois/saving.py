@@ -231,5 +231,5 @@ def _inputs_of(run: RoiRun) -> list[dict[str, Any]]:
         if isinstance(step, InsideRegions):
             given = (step.atlas, step.labels)
             if given != (run.recipe.atlas, run.recipe.labels):
-                inputs.append(atlas_input(load_atlas(*given)))
+                inputs.append(atlas_input(load_atlas(*given, space=step.space)))
     return inputs
