@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shlex
 
 import nibabel as nib
 import numpy as np
@@ -12,8 +13,10 @@ from grids import affine, rotation
 from phantoms import AFFINE, SHAPE, random_masks, save
 
 import lesion_dash as ld
+from lesion_dash.analyses.load import Load
+from lesion_dash.analyses.overlap import OverlapRequest
 from lesion_dash.analyses.validation import check_path
-from lesion_dash.cli import main
+from lesion_dash.cli import main, read_request
 from lesion_dash.core.space import space_of_user
 from lesion_dash.images.nifti import make_image
 from lesion_dash.images.space import space_of
@@ -199,6 +202,96 @@ def test_map_and_atlas_of_two_spaces_are_told_before_the_numbers(
     assert main([*command, "-o", str(out)]) == 0
     assert "states" not in capsys.readouterr().err
     assert "stated by the user" in (tmp_path / "out.provenance.json").read_text()
+
+
+SOURCES = {
+    "name": ({"name": "atlas_space-Talairach"}, "space-Talairach in the name"),
+    "sidecar": ({"name": "sided"}, "SpatialReference in sided.json"),
+    "form code": ({"code": 3}, "sform code 3"),
+    "nothing": ({"code": 0}, "no form code"),
+}
+NOTES = {
+    (): 1,
+    ("atlas=Talairach",): 0,  # as stated: what the user knows needs no note
+    ("atlas=MNI152",): 0,
+    ("MNI152",): 0,
+    ("MNI152", "atlas=Talairach"): 0,
+    ("masks=MNI152NLin6Asym",): 1,  # the atlas differs from what is stated of the masks as well
+    ("masks=Talairach",): 0,
+}
+"""What a user states, and how many notes there are then on an atlas in Talairach space."""
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("stated", NOTES, ids=" ".join)
+def test_an_atlas_alone_is_stated_to_lie_in_another_space(tmp_path, capsys, source, stated):
+    made, words = SOURCES[source]
+    path = atlas_in(tmp_path, **made)
+    (tmp_path / "sided.json").write_text('{"SpatialReference": "Talairach"}')
+    command = ["load", str(folder_of(tmp_path / "masks")), "--atlas", str(path)]
+    for text in stated:
+        command += ["--space", text]
+    assert main([*command, "-o", str(tmp_path / "out")]) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if " states " in line]
+    assert len(told) == (0 if source == "nothing" else NOTES[stated])
+    record = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    assert record["parameters"]["space"] == list(stated)
+    of_masks, of_atlas = (each["space"] for each in record["inputs"])
+    is_of_atlas = any(text == "MNI152" or text.startswith("atlas=") for text in stated)
+    assert of_atlas["source"].startswith("stated by the user" if is_of_atlas else words)
+    expected = dict(text.partition("=")[::2] for text in stated if "=" in text)
+    if "atlas" in expected:
+        assert of_atlas["name"].removesuffix(" space") == expected["atlas"]
+    if "masks" in expected:
+        assert of_masks["name"].removesuffix(" space") == expected["masks"]
+
+
+def test_each_of_several_atlases_may_lie_in_a_space_of_its_own(tmp_path):
+    masks = folder_of(tmp_path / "masks")
+    files = [str(atlas_in(tmp_path, name, code=0)) for name in ("one", "two")]
+    spaces = ("atlas=Talairach", "atlas=MNI152NLin6Asym")
+    request = Load(masks=str(masks), atlas=files, output=str(tmp_path / "out"), space=spaces)
+    found = [each["space"]["name"] for each in request.execute().inputs if each["kind"] == "atlas"]
+    assert found == ["Talairach space", "MNI152NLin6Asym"]
+    with pytest.raises(ld.InputError, match="given 2 times, for 1 input"):
+        request.model_copy(update={"atlas": files[:1], "overwrite": True}).execute()
+
+
+@pytest.mark.parametrize("stated", [(), "MNI152", ("MNI152NLin6Asym", "atlas=Talairach")])
+def test_stated_spaces_are_read_back_from_command_and_python(stated):
+    request = OverlapRequest(a="a", b="b", atlas="atlas.nii", output="out", space=stated)
+    assert read_request(shlex.split(request.as_command())[1:]) == request
+    assert OverlapRequest(**request.changed) == request
+
+
+@pytest.mark.parametrize(
+    ("stated", "words"),
+    [
+        (("map=MNI152",), "of no input there is"),
+        (("masks=MNI152", "masks=MNI305"), "two are stated of masks"),
+        (("MNI152", "MNI305"), "two are stated of all inputs"),
+        (("atlas=Talairch",), "did you mean Talairach"),
+        (("atlas=",), "not the name of a space"),
+        (("atlas=Talairach",), "states the space of no atlas"),
+    ],
+)
+def test_a_statement_that_fits_no_input_is_refused(stated, words):
+    with pytest.raises(ld.InputError, match=words):
+        OverlapRequest(a="a", b="b", output="out", space=stated)
+
+
+def test_a_recipe_states_the_space_of_its_atlas(tmp_path, capsys):
+    atlas = atlas_in(tmp_path, code=3)
+    values = save(tmp_path / "t_map.nii.gz", random_masks(1)[0].astype(np.float32))
+    command = ["roi", "--map", str(values), "--threshold", "0.5", "--correction", "none"]
+    command += ["--atlas", str(atlas), "--step", "regions:Left region L", "-o"]
+    for stated, number in (([], 1), (["--space", "atlas=MNI152"], 0)):
+        out = tmp_path / f"out{number}"
+        assert main([*command, str(out), *stated]) == 0
+        assert ("Talairach" in capsys.readouterr().err) == bool(number)
+    assert main([*command, str(out), *stated, "--print-code"]) == 0
+    assert capsys.readouterr().out.count("space='MNI152'") == 2
+    assert main([*command, str(out), "--space", "masks=MNI152", "--overwrite"]) == 2
 
 
 def test_each_way_to_use_an_atlas_tells_that_it_is_in_another_space(tmp_path):

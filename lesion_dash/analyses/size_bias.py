@@ -59,7 +59,7 @@ class SizeBias(Request):
     several_files: fields.SeveralFiles
     threshold: fields.Threshold
     label: fields.Label
-    space: fields.Space
+    space: fields.SpaceWithAtlas
     where: fields.Where
     participants: fields.Participants
     scheduler: fields.Scheduler
