@@ -12,15 +12,12 @@ from hypothesis import strategies as st
 from phantoms import brute_force, random_masks, write_masks
 
 from lesion_dash import cli
+from lesion_dash.cohort.file_choice import FileChoice
 from lesion_dash.cohort.loading import load_cohort
 from lesion_dash.cohort.names import read_names
 from lesion_dash.cohort.reading import ReadOptions
 from lesion_dash.cohort.same_patients import common_patients
-from lesion_dash.cohort.selection import (
-    FileChoice,
-    SeveralFilesError,
-    select_files,
-)
+from lesion_dash.cohort.selection import SeveralFilesError, select_files
 from lesion_dash.core.errors import InputError
 from lesion_dash.core.runs import find_runs, union_of_runs, voxels_of
 from lesion_dash.files.listing import matches

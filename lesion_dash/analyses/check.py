@@ -35,7 +35,7 @@ class Check(Request):
     space: fields.Space
 
     def run(self, progress: Progress) -> Result:
-        from ..cohort.selection import FileChoice
+        from ..cohort.file_choice import FileChoice
         from ..images.masks import Binarization
         from .validation import check_path
 

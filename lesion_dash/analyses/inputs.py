@@ -15,8 +15,8 @@ from .request import Progress, Request
 if TYPE_CHECKING:
     from ..atlas.atlas import Atlas
     from ..cohort.cohort import Cohort
+    from ..cohort.file_choice import SeveralFiles
     from ..cohort.reading import ReadOptions
-    from ..cohort.selection import SeveralFiles
     from ..core.grid import Grid
     from ..images.probabilities import Scale
     from ..regions.counts import RegionCounts

@@ -20,12 +20,12 @@ from ..atlas.formats import has_table_ending
 from ..atlas.loading import OtherTable, load_atlas
 from ..atlas.tables import read_label_table
 from ..cohort.cohort import CohortListing
+from ..cohort.file_choice import ALL_FILES, FileChoice
 from ..cohort.joining import ID_COLUMNS
 from ..cohort.loading import read_listing
 from ..cohort.notes import by_reason, group_notes, said_of
 from ..cohort.participants import Outcome, Patient, read_participants_table
 from ..cohort.reading import FolderReading, ReadOptions, read_folder
-from ..cohort.selection import ALL_FILES, FileChoice
 from ..cohort.spaces import notes_on_spaces
 from ..core.errors import InputError
 from ..core.grid import Grid, is_near

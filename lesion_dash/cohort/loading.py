@@ -22,10 +22,10 @@ from ..images.masks import BINARY, Binarization, Lesion
 from ..images.reading import Progress
 from .cohort import Cohort, CohortListing
 from .conditions import Condition, exclude_patients
+from .file_choice import SeveralFiles
 from .participants import read_participants
 from .readers import Reader, reader_on
 from .reading import DEFAULTS, IsCancelled, ReadOptions, list_masks, read_masks
-from .selection import SeveralFiles
 
 _SHARE_OF_MEMORY = 0.25  # arbitrary: the maps, and other programs, need memory as well
 # Masks that an estimate is made from. Where volumes vary as much as their mean, the mean of 64 is

@@ -25,10 +25,11 @@ from ..images.reading import Progress
 from ..images.space import in_space, space_of
 from .cohort import ALONE
 from .conditions import Condition
+from .file_choice import FileChoice, SeveralFiles
 from .notes import by_reason, said_of
 from .participants import FileSum, Outcome, Patient
 from .readers import Job, LoadedMask, Reader, Threads
-from .selection import FileChoice, SeveralFiles, choice_fault, select_files
+from .selection import choice_fault, select_files
 from .spaces import common_space, note_on_space, notes_on_spaces
 
 _OURS = re.compile(

@@ -22,7 +22,7 @@ USER = "stated by the user"
 ATLAS = "atlas"
 """The kind of input of which there may be several, each in a space of its own."""
 
-_KNOWN = (
+KNOWN = (
     MNI,
     TALAIRACH,
     *(f"MNI152NLin2009{release}{sides}" for release in "abc" for sides in ("Sym", "Asym")),
@@ -32,7 +32,7 @@ _KNOWN = (
 )
 """Templates by the names of the BIDS standard and of TemplateFlow."""
 
-_BY_SPELLING = {name.casefold(): name for name in _KNOWN} | {"tal": TALAIRACH}
+_BY_SPELLING = {name.casefold(): name for name in KNOWN} | {"tal": TALAIRACH}
 _OF_A_SCAN = frozenset(
     (
         *("scanner", "native", "individual", "orig", "original", "raw", "subject", "patient"),
@@ -85,6 +85,13 @@ class StatedSpace:
         if self.kind == "template":
             return f"{self.name} space" if self.name == TALAIRACH else self.name
         return "scanner space" if self.kind == "scanner" else "no standard space"
+
+    @property
+    def label(self) -> str:
+        """The space as a user states it; empty where that cannot be said in one word."""
+        if self.kind == "scanner":
+            return "scanner"
+        return self.name if self.name in KNOWN else ""
 
     @property
     def is_mni(self) -> bool:
@@ -179,7 +186,7 @@ def space_of_user(name: str) -> StatedSpace:
         remedy = "give letters and digits, such as MNI152NLin6Asym, MNI152, Talairach or scanner"
         raise InputError("space", f"{name!r} is not the name of a space", remedy)
     space = space_named(text, USER)
-    if space.kind == "template" and space.name not in _KNOWN:
+    if space.kind == "template" and space.name not in KNOWN:
         near = get_close_matches(text.casefold(), _BY_SPELLING, 1, 0.8)
         if near or text.casefold().startswith("mni"):
             remedy = (

@@ -28,7 +28,7 @@ _NAMES = {
     "k": "min_patients",
     "map": "map_key",
     "atlas": "atlases",
-    "names": "atlas_sides",
+    "use": "atlas_uses",
     "figure": "figure",
     "view": "view",
     "plane": "plane",
@@ -45,8 +45,11 @@ _NAMES = {
 }
 """Parts of an address, in their order, and the choices they tell."""
 
-_SEVERAL = {"where_a", "where_b", "atlases", "atlas_sides"}
+_SEVERAL = {"where_a", "where_b", "atlases", "atlas_uses"}
 """Choices of several values, which are told one after another; no value stands for none."""
+
+_EARLIER = {"names": "atlas_uses"}
+"""Parts of addresses that earlier versions have written."""
 
 _SIDES = {"neurological": False, "radiological": True}
 
@@ -105,7 +108,7 @@ def read_address(text: str) -> dict[str, object]:
     values: dict[str, object] = {}
     inputs: dict[str, dict[str, object]] = {}
     for short, value in pairs:
-        name = _NAMES.get(short, short)
+        name = (_NAMES | _EARLIER).get(short, short)
         if (persisted := _persisted(short)) is not None:
             page, _, name = short.partition(".")
             _add_input(inputs.setdefault(page, {}), name, value, persisted)

@@ -10,7 +10,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from ..cohort.selection import FileChoice, SeveralFilesError
+from ..cohort.file_choice import FileChoice
+from ..cohort.selection import SeveralFilesError
 from ..core.errors import Cancelled, InputError, LesionDashError
 from .controls import Banner, Saver
 from .export import export
@@ -18,7 +19,7 @@ from .model.own_files import OwnFiles
 from .persisted_inputs import PersistedInputs
 from .save_field import saved_bytes
 from .session import Session
-from .state import Choices, Loading
+from .state import AtlasUse, Choices, Loading
 from .tasks import CallQueue, Failed, Worker
 from .widgets.appearance import Appearance
 
@@ -113,20 +114,20 @@ class AppContext:
         while any(worker.join() for worker in (self._reader, *self._workers)):
             pass
 
-    def choose_files(self, side: str, folder: str, text: str) -> None:
+    def choose_files(self, side: str, folder: str, files: FileChoice) -> None:
         """Let these files of a folder's patients count, and show the folder on one side."""
-        self.session.choose_files(folder, FileChoice.parse(text))
+        self.session.choose_files(folder, files)
         if getattr(self.choices, f"folder_{side}") == folder:
             self.banner.clear()
             self._read_missing()
         else:
             self.choices.set_trait(f"folder_{side}", folder)
 
-    def choose_sides(self, atlas_name: str, sides: str) -> None:
-        """Use the names of an atlas in another way, and read it again where it is shown."""
-        if sides == self.session.sides_of(atlas_name):
+    def choose_use(self, atlas_name: str, use: AtlasUse) -> None:
+        """Use an atlas in another way, and read it again where it is shown."""
+        if use == self.session.use_of(atlas_name):
             return
-        self.session.choose_sides(atlas_name, sides)
+        self.session.choose_use(atlas_name, use)
         if atlas_name in self.choices.atlases:
             self._take_atlases()
             self._read_missing()

@@ -17,7 +17,7 @@ from ..core.defaults import (
     Signs,
 )
 from ..stats.components import SHARED, SIGNS
-from .state import Selection
+from .state import AtlasUse, Selection
 
 NO_FILTER = -1.0
 """The least correlation there is: every row is shown."""
@@ -41,6 +41,10 @@ class AssignmentRequest:
         In the unit of the screen: mL for the mean volume, else that of the map.
     signs, connectivity, min_size_mm3, lower_threshold
         As `assign_regions` takes them.
+    space : str
+        The space that is stated for the file, empty for the one that it states.
+    atlas_use : str
+        What is said of the atlas, see `AtlasUse`.
     """
 
     source: str
@@ -52,6 +56,8 @@ class AssignmentRequest:
     connectivity: Connectivity = CONNECTIVITY
     min_size_mm3: float = MIN_SIZE_MM3
     lower_threshold: float = LOWER_THRESHOLD
+    space: str = ""
+    atlas_use: str = ""
 
     @property
     def range_in_words(self) -> str:
@@ -64,9 +70,14 @@ class AssignmentRequest:
         }[self.signs]
 
     @property
-    def subject(self) -> tuple[str, str, Selection, str]:
+    def subject(self) -> tuple[object, ...]:
         """What it is about: the map and the atlas, whatever the thresholds."""
-        return self.source, self.file, self.selection, self.atlas
+        return (*self.map, self.atlas, self.atlas_use)
+
+    @property
+    def map(self) -> tuple[str, str, str, Selection]:
+        """Where the map comes from."""
+        return self.source, self.file, self.space, self.selection
 
 
 class AssignChoices(t.HasTraits):
@@ -74,6 +85,7 @@ class AssignChoices(t.HasTraits):
 
     source = t.Unicode("n", help="a map of the cohorts, or a folder of images")
     file = t.Unicode("", help="image in that folder")
+    space = t.Unicode("", help="the space stated for that image, empty for its own statement")
     atlas = t.Unicode("", help="name of the atlas")
     threshold = t.Float(THRESHOLD, min=0.0, help="in the unit of the screen")
     signs = t.Enum(list(SIGNS), default_value=defaults.SIGNS)
@@ -82,7 +94,7 @@ class AssignChoices(t.HasTraits):
     lower_threshold = t.Float(LOWER_THRESHOLD, min=0.0, max=1.0)
     min_correlation = t.Float(NO_FILTER, min=-1.0, max=1.0)
 
-    def ask(self, selection: Selection) -> AssignmentRequest:
+    def ask(self, selection: Selection, atlas_use: AtlasUse) -> AssignmentRequest:
         """The question as it is now, about the cohorts of a selection."""
         cohorts = Selection(selection.cohort_a, selection.cohort_b, selection.min_patients)
         return AssignmentRequest(
@@ -95,4 +107,6 @@ class AssignChoices(t.HasTraits):
             cast("Connectivity", self.connectivity),
             self.min_size_mm3,
             self.lower_threshold,
+            self.space,
+            str(atlas_use),
         )

@@ -275,7 +275,7 @@ class AssignmentService:
 
     def source(self, question: AssignmentRequest) -> Source | None:
         """The map of a question, None where it is not chosen yet."""
-        key = question.source, question.file, question.selection
+        key = question.map
         if self._source is not None and self._source[0] == key:
             return self._source[1]
         if question.source in MAPS_OF_COHORTS:
@@ -290,7 +290,7 @@ class AssignmentService:
         if not question.file:
             return None
         path = self.files.path(question.source, question.file)
-        return Source(read_map(path), words_of(question))
+        return Source(read_map(path, question.space or None), words_of(question))
 
     def _map_of_cohorts(self, question: AssignmentRequest) -> Source | None:
         selection = question.selection

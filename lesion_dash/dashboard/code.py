@@ -6,13 +6,13 @@ Each page asks for a list of requests (see `analyses.request`), whose texts thes
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import wraps
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from .. import analyses
-from ..cohort.selection import ALL_FILES, FileChoice, joint_choice
+from ..cohort.file_choice import ALL_FILES, FileChoice, joint_choice
 from ..core.errors import InputError
 from ..plotting.figures import ML
 from ..stats.overlap import FILE_NAME as OVERLAP_FILE
@@ -44,9 +44,23 @@ def texts_of(*requests: Request) -> tuple[str, str]:
 
 
 def _chosen(files: FileChoice) -> dict[str, Any]:
-    """Which of a patient's files count, as requests have it, where that was chosen."""
-    usual = asdict(ALL_FILES)
+    """Which of a patient's files count, as requests have it, where that was chosen.
+
+    Their space stands with that of the atlases, see `Session.stated_spaces`.
+    """
+    usual = asdict(replace(ALL_FILES, space=files.space))
     return {name: value for name, value in asdict(files).items() if value != usual[name]}
+
+
+def _named(atlas: str) -> tuple[str, ...]:
+    return (atlas,) if atlas else ()
+
+
+def _of_one_atlas(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a request that takes one atlas, in place of those of several."""
+    return {
+        option: value[0] if isinstance(value, list) else value for option, value in options.items()
+    }
 
 
 def _where_possible(
@@ -80,15 +94,13 @@ class Code:
         """Python for maps, overlap and regions, and the commands; empty without a folder."""
         if not selection.cohort_a:
             return "", ""
-        k, atlas = selection.min_patients, self._atlases(selection.atlases)
+        k, atlases = selection.min_patients, selection.atlases
         requests: list[Request] = [self._stats(selection.cohort_a, k)]
         if selection.cohort_b:
-            requests.append(self._overlap(selection, f"{RESULTS}/overlap", atlas))
-        elif atlas:  # the regions of one cohort are a table of its report
-            a = self._cohort(selection.cohort_a, "a")
-            requests.append(
-                analyses.WriteReport(**a, min_patients=k, output=f"{RESULTS}/report", **atlas)
-            )
+            requests.append(self._overlap(selection, f"{RESULTS}/overlap", atlases))
+        elif atlases:  # the regions of one cohort are a table of its report
+            a = self._cohort(selection.cohort_a, "a", atlases=atlases)
+            requests.append(analyses.WriteReport(**a, min_patients=k, output=f"{RESULTS}/report"))
         return texts_of(*requests)
 
     def patients(self, name: str) -> tuple[str, str]:
@@ -96,7 +108,7 @@ class Code:
         if not name:
             return "", ""
         stats = self._stats(name, 1)
-        whole: dict[str, Any] = {"path": stats.masks, **_chosen(self.session.files_of(name))}
+        whole = {"path": stats.masks, **self._read(self.session.files_of(name))}
         return texts_of(stats, analyses.Check(**whole))
 
     @_where_possible
@@ -104,25 +116,22 @@ class Code:
         """The same for the differences of two cohorts, and in each region of an atlas."""
         if request is None:
             return "", ""
-        sides = self._sides(request.cohort_a, request.cohort_b)
+        sides = _of_one_atlas(self._sides(request.cohort_a, request.cohort_b, _named(atlas)))
         k = request.min_patients
-        return texts_of(
-            analyses.Compare(**sides, min_patients=k, output=RESULTS, **self._atlas(atlas))
-        )
+        return texts_of(analyses.Compare(**sides, min_patients=k, output=RESULTS))
 
     def chance(self, request: SizeBiasRequest | None, atlas: str = "") -> tuple[str, str]:
         """The same for lesion volumes against chance, with regions named after an atlas."""
         if request is None:
             return "", ""
         bias = analyses.SizeBias(
-            **self._cohort(request.cohort),
+            **_of_one_atlas(self._cohort(request.cohort, atlases=_named(atlas))),
             min_patients=request.min_patients,
             permutations=request.permutations,
             seed=request.seed,
             side=request.side,
             clusters=True,
             output=RESULTS,
-            **self._atlas(atlas),
         )
         return texts_of(bias)
 
@@ -132,6 +141,8 @@ class Code:
         image, before = self._assigned(question) if question.atlas else ("", [])
         if not image:
             return "", ""
+        atlas = _of_one_atlas(self._read(ALL_FILES, (question.atlas,)))
+        of_map = (f"map={question.space}",) if question.space else ()
         assign = analyses.Assign(
             image=image,
             threshold=question.threshold * (ML if question.source == "mean" else 1.0),
@@ -140,7 +151,7 @@ class Code:
             min_size_mm3=question.min_size_mm3,
             lower_threshold=question.lower_threshold,
             output=f"{RESULTS}/{ASSIGNMENT_FILE}",
-            **self._atlas(question.atlas),
+            **atlas | {"space": (*of_map, *atlas["space"])},
         )
         return texts_of(*before, assign)
 
@@ -167,11 +178,10 @@ class Code:
         return analyses.Stats(**self._cohort(name), min_patients=min_patients, output=RESULTS)
 
     def _overlap(
-        self, selection: Selection, output: str, atlas: dict[str, Any]
+        self, selection: Selection, output: str, atlases: Sequence[str]
     ) -> analyses.OverlapRequest:
-        sides = self._sides(selection.cohort_a, selection.cohort_b)
-        k = selection.min_patients
-        return analyses.OverlapRequest(**sides, min_patients=k, output=output, **atlas)
+        sides = self._sides(selection.cohort_a, selection.cohort_b, atlases)
+        return analyses.OverlapRequest(**sides, min_patients=selection.min_patients, output=output)
 
     def _assigned(self, question: AssignmentRequest) -> tuple[str, list[Request]]:
         """The image that is assigned, empty where it is not chosen yet, and what makes it."""
@@ -184,30 +194,30 @@ class Code:
         if question.source == "overlap":
             if not selection.cohort_b:
                 return "", []
-            return f"{RESULTS}/{OVERLAP_FILE}", [self._overlap(selection, RESULTS, {})]
+            return f"{RESULTS}/{OVERLAP_FILE}", [self._overlap(selection, RESULTS, ())]
         stats = self._stats(selection.cohort_a, selection.min_patients)
         return f"{RESULTS}/{FILE_NAMES[question.source]}", [stats]
 
-    def _sides(self, a: str, b: str) -> dict[str, Any]:
-        """Two cohorts, as requests of two folders name them."""
-        chosen = _chosen(joint_choice(*map(self.session.files_of, (a, b))))
-        return self._place(a, "a", "where_a") | self._place(b, "b", "where_b") | chosen
+    def _sides(self, a: str, b: str, atlases: Sequence[str]) -> dict[str, Any]:
+        """Two cohorts and atlases, as requests of two folders name them."""
+        files = joint_choice(*map(self.session.files_of, (a, b)))
+        places = self._place(a, "a", "where_a") | self._place(b, "b", "where_b")
+        return places | self._read(files, atlases)
 
-    def _cohort(self, name: str, path: str = "masks", where: str = "where") -> dict[str, Any]:
-        """A cohort as requests name it: its folder, and the conditions that its patients meet."""
-        return self._place(name, path, where) | _chosen(self.session.files_of(name))
+    def _cohort(
+        self, name: str, path: str = "masks", where: str = "where", atlases: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """A cohort and atlases as requests name them, with what the patients meet."""
+        return self._place(name, path, where) | self._read(self.session.files_of(name), atlases)
 
     def _place(self, name: str, path: str, where: str) -> dict[str, Any]:
         folder, conditions = self.session.origin(name)
         return {path: self._path(self.session.root.cohort_folder(folder)), where: conditions}
 
-    def _atlas(self, name: str) -> dict[str, Any]:
-        """An atlas as requests of one name it, nothing without one."""
-        named = self._atlases((name,)) if name else {}
-        return {
-            option: value[0] if isinstance(value, list) else value
-            for option, value in named.items()
-        }
+    def _read(self, files: FileChoice, atlases: Sequence[str] = ()) -> dict[str, Any]:
+        """Atlases, and how they and the files of folders are read."""
+        spaces = self.session.stated_spaces(files, atlases)
+        return _chosen(files) | self._atlases(atlases) | {"space": spaces}
 
     def _atlases(self, names: Sequence[str]) -> dict[str, Any]:
         """Atlases as requests of several name them, nothing without one."""

@@ -199,7 +199,7 @@ class ComparisonService:
             a, b = (self._session.load(name) for name in names)
             return region_differences(a, b, known, 1)
 
-        differences = self._regions.get((*names, atlas, self._session.sides_of(atlas)), subtract)
+        differences = self._regions.get((*names, atlas, self._session.use_of(atlas)), subtract)
         return replace(differences, min_patients=request.min_patients)
 
     def file_bytes(self, request: PairRequest, name: str) -> bytes:

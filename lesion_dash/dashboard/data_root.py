@@ -13,7 +13,7 @@ from typing import Any
 
 from ..atlas.installed import INSTALLED, PREFIX, data_folder
 from ..atlas.tables import read_label_table
-from ..cohort.selection import FileChoice
+from ..cohort.file_choice import FileChoice
 from ..core.errors import InputError, LesionDashError
 from ..core.text import printable
 from ..files.listing import is_confined

@@ -52,11 +52,14 @@ def _provenance(session: Session, selection: Selection, sums: dict[str, str]) ->
     }
     files = {name: text for name, text in chosen.items() if text}
     sides = {
-        option: [name for name in selection.atlases if session.sides_of(name) == said]
+        option: [name for name in selection.atlases if session.use_of(name).sides == said]
         for option, said in (("accept_swapped", "accepted"), ("mirror_atlas", "mirrored"))
     }
     of_names = {option: names for option, names in sides.items() if names}
-    parameters = asdict(selection) | conditions | files | of_names
+    spaces = {name: session.use_of(name).space for name in selection.atlases}
+    stated = {name: space for name, space in spaces.items() if space}
+    of_spaces = {"atlas_spaces": stated} if stated else {}
+    parameters = asdict(selection) | conditions | files | of_names | of_spaces
     content = provenance_bytes("dashboard", parameters, inputs, counts, sums)
     # Where dropped files lay on the server tells nobody anything, and is gone with the session.
     return session.root.without_own_folders(content.decode()).encode()

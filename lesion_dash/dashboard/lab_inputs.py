@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from ..cohort.selection import ALL_FILES, joint_choice
+from ..cohort.file_choice import ALL_FILES, joint_choice
 from ..core.defaults import Correction
 from ..core.errors import InputError
 from ..rois.recipe import Source

@@ -12,6 +12,7 @@ from traitlets import Enum
 
 from ..core import defaults
 from ..core.errors import InputError, LesionDashError
+from ..core.space import space_of_user
 from ..core.text import printable
 from ..scans.signal_definitions import MOST_COILS
 from ..stats.components import SHARED
@@ -275,6 +276,13 @@ def _image(root: DataRoot, value: object, given: Values) -> Value:
     return name
 
 
+def _space(_root: DataRoot, value: object, _given: Values) -> Value:
+    name = text_of(value)
+    if name:
+        space_of_user(name)
+    return name
+
+
 def _file(root: DataRoot, value: object, _given: Values) -> Value:
     """A file as a field of folder and name has it; or the key of what is no file, or none."""
     text = text_of(value)
@@ -339,6 +347,7 @@ INPUTS: dict[str, dict[str, PersistedField]] = {
     "assign": {
         "source": PersistedField(_source),
         "file": PersistedField(_image, ""),
+        "space": PersistedField(_space, ""),
         "atlas": PersistedField(_atlas, ""),
         "threshold": _of_trait(AssignChoices.threshold),
         "signs": _of_trait(AssignChoices.signs),

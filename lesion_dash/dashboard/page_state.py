@@ -8,14 +8,13 @@ from itertools import chain, repeat
 from typing import Any
 
 from ..cohort.conditions import parse_conditions
-from ..cohort.selection import FileChoice
+from ..cohort.file_choice import FileChoice
 from ..core.errors import InputError
 from ..plotting.figures import MOSAIC_SLICES
 from .data_root import DataRoot
 from .page_inputs import Values, check_inputs, is_own_file, refuse_own, shown, text_of
 from .places import Mm
 from .state import (
-    ATLAS_SIDES,
     FIGURES,
     MAPS,
     MOST_ATLASES,
@@ -25,6 +24,7 @@ from .state import (
     SIZES,
     SLICES,
     VIEWS,
+    AtlasUse,
 )
 
 _MOST_CONDITIONS = 50
@@ -48,8 +48,8 @@ class PageState:
         Which of a patient's files count in A and B, see `FileChoice`.
     min_patients : int or None
     atlases : tuple of str or None
-    atlas_sides : tuple of str
-        Of each atlas one of `ATLAS_SIDES`, or of none.
+    atlas_uses : tuple of str
+        What was said of each atlas, see `AtlasUse`, or of none.
     map_key : str or None
         One of `MAPS`.
     figure : str
@@ -85,7 +85,7 @@ class PageState:
     files_b: str = ""
     min_patients: int | None = None
     atlases: tuple[str, ...] | None = None
-    atlas_sides: tuple[str, ...] = ()
+    atlas_uses: tuple[str, ...] = ()
     map_key: str | None = None
     figure: str = "slices"
     view: str = "interactive"
@@ -132,10 +132,10 @@ def without_own(state: PageState) -> PageState:
     kept = {page: values for page, values in inputs.items() if values}
     values = {name: getattr(usual, name) for name in changes} | {"inputs": kept}
     if is_own_file(atlases):
-        sides = zip(atlases, chain(state.atlas_sides, repeat("")), strict=False)
-        others = {name: side for name, side in sides if not is_own_file(name)}
+        uses = zip(atlases, chain(state.atlas_uses, repeat("")), strict=False)
+        others = {name: use for name, use in uses if not is_own_file(name)}
         values["atlases"] = tuple(others) or None
-        values["atlas_sides"] = tuple(others.values()) if any(others.values()) else ()
+        values["atlas_uses"] = tuple(others.values()) if any(others.values()) else ()
     return replace(state, **values)
 
 
@@ -213,8 +213,8 @@ def _atlases(validator: StateValidator, value: object) -> tuple[str, ...]:
     return names
 
 
-def _sides(_validator: StateValidator, value: object) -> tuple[str, ...]:
-    return tuple(_one_of(sides, ATLAS_SIDES, "use of names") for sides in _of_atlases(value))
+def _uses(_validator: StateValidator, value: object) -> tuple[str, ...]:
+    return tuple(str(AtlasUse.parse(text_of(use))) for use in _of_atlases(value))
 
 
 def _of_atlases(value: object) -> list[object] | tuple[object, ...]:
@@ -296,7 +296,7 @@ _CHECKS: dict[str, Callable[[StateValidator, object], object]] = {
     "files_b": _files,
     "min_patients": _patients,
     "atlases": _atlases,
-    "atlas_sides": _sides,
+    "atlas_uses": _uses,
     "map_key": lambda _, value: _one_of(value, tuple(MAPS), "map"),
     "figure": lambda _, value: _one_of(value, tuple(FIGURES), "figure"),
     "view": lambda _, value: _one_of(value, tuple(VIEWS), "view"),

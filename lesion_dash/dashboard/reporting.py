@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from ..cohort.selection import joint_choice
+from ..cohort.file_choice import joint_choice
 from ..core.errors import Cancelled
 from ..report.findings import ReportRequest
 from ..report.report import Report
@@ -29,8 +29,8 @@ class ReportChoice:
         Names of the loaded atlases.
     title : str
         Empty for the names of the cohorts.
-    atlas_sides : tuple of str
-        How doubtful names of the atlases are used.
+    atlas_uses : tuple of str
+        What was said of each atlas, see `AtlasUse`, or of none.
     """
 
     cohort_a: str
@@ -38,7 +38,7 @@ class ReportChoice:
     min_patients: int
     atlases: tuple[str, ...]
     title: str = ""
-    atlas_sides: tuple[str, ...] = ()
+    atlas_uses: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)
@@ -87,15 +87,17 @@ class Reporting:
         folder_a, where_a = self.session.origin(choice.cohort_a)
         folder_b, where_b = self.session.origin(choice.cohort_b)
         names = (choice.cohort_a, choice.cohort_b or choice.cohort_a)
-        k, files = choice.min_patients, vars(joint_choice(*map(self.session.files_of, names)))
+        files = joint_choice(*map(self.session.files_of, names))
+        read = vars(files) | {"space": self.session.stated_spaces(files, choice.atlases)}
         where: dict[str, Any] = (
             {"where_a": where_a, "where_b": where_b} if folder_b else {"where": where_a}
         )
         accepted = self.session.joint_sides(choice.atlases)["accept_swapped"]
-        request = ReportRequest(k, title=choice.title, accept_swapped=accepted, **where, **files)
+        request = ReportRequest(
+            choice.min_patients, title=choice.title, accept_swapped=accepted, **where, **read
+        )
         a, b = self.session.load(folder_a), self.session.cohort(folder_b)
-        read = map(self.session.atlas, choice.atlases)
-        atlases = [atlas for atlas in read if atlas is not None]
+        atlases = [atlas for atlas in map(self.session.atlas, choice.atlases) if atlas is not None]
         return self._reports.get(
             (choice, day), lambda: make_report(a, b, atlases, request, day, progress)
         )

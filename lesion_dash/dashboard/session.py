@@ -17,14 +17,17 @@ from ..atlas.places import name_place, names_of_place
 from ..cohort.cohort import Cohort
 from ..cohort.conditions import restrict_cohort
 from ..cohort.dask import scheduler_to_use
+from ..cohort.file_choice import ALL_FILES, FileChoice
 from ..cohort.loading import load_cohort
-from ..cohort.selection import ALL_FILES, FileChoice, SeveralFilesError
+from ..cohort.selection import SeveralFilesError
 from ..core.errors import InputError
 from ..core.field_of_view import fields_of_view
+from ..core.space import ATLAS
 from ..core.tables import csv_bytes, own_names
 from ..core.text import enumerated
 from ..images.maps import Map, nifti_bytes
 from ..images.masks import Mask
+from ..images.space import space_of
 from ..plotting.figures import (
     ML,
     OVERLAP_CLASSES,
@@ -44,7 +47,7 @@ from .cache import Cache
 from .data_root import DataRoot
 from .display_scale import DisplayScale
 from .places import Mm
-from .state import MOST_ATLASES, Selection
+from .state import AS_STORED, MOST_ATLASES, AtlasUse, Selection
 from .widgets.layers import LabelLayer, OverlapLayer, Scale, ValueLayer
 
 PATIENTS_FILE = "patients.csv"
@@ -101,7 +104,7 @@ class Session:
     _origins: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     _files: dict[str, FileChoice] = field(default_factory=dict)
     _pending: dict[str, SeveralFilesError] = field(default_factory=dict)
-    _sides: dict[str, str] = field(default_factory=dict)
+    _uses: dict[str, AtlasUse] = field(default_factory=dict)
     _atlases: Cache = field(default_factory=lambda: Cache(MOST_ATLASES + 1))
     _stats: Cache = field(default_factory=lambda: Cache(4))
     _maxima: Cache = field(default_factory=lambda: Cache(32))
@@ -139,11 +142,7 @@ class Session:
         def read() -> Cohort:
             cohort = load_cohort(
                 self.root.cohort_folder(name),
-                pattern=files.pattern,
-                session=files.session,
-                several_files=files.several_files,
-                label=files.label,
-                threshold=files.threshold,
+                **vars(files),
                 progress=progress,
                 cancelled=cancelled,
                 within=self.root.within(name),
@@ -254,10 +253,10 @@ class Session:
         """An atlas of the data root, None for the empty name; see `load_atlas`."""
 
         def read() -> Atlas:
-            stored = load_atlas(*self.root.atlas_files(name), progress)
-            sides = self.sides_of(name)
+            use = self.use_of(name)
+            stored = load_atlas(*self.root.atlas_files(name), progress, space=use.space or None)
             atlas = settle_sides(
-                stored, is_mirrored=sides == "mirrored", is_accepted=sides == "accepted"
+                stored, is_mirrored=use.sides == "mirrored", is_accepted=use.sides == "accepted"
             )
             # Sorted by voxels, and its border found, so that no click waits.
             for mm in ((0.0, 0.0, 0.0), _FAR):
@@ -266,20 +265,20 @@ class Session:
 
         return self._atlases.get(name, read) if name else None
 
-    def sides_of(self, atlas_name: str) -> str:
-        """What was said of an atlas whose names are doubtful, one of `ATLAS_SIDES`."""
-        return self._sides.get(atlas_name, "")
+    def use_of(self, atlas_name: str) -> AtlasUse:
+        """What was said of an atlas."""
+        return self._uses.get(atlas_name, AS_STORED)
 
-    def sides_of_all(self, atlas_names: Sequence[str]) -> tuple[str, ...]:
-        """The same of several atlases; empty where nothing was said of any."""
-        sides = tuple(map(self.sides_of, atlas_names))
-        return sides if any(sides) else ()
+    def uses_of(self, atlas_names: Sequence[str]) -> tuple[str, ...]:
+        """What was said of each of several atlases; empty where nothing was said of any."""
+        uses = tuple(str(self.use_of(name)) for name in atlas_names)
+        return uses if any(uses) else ()
 
-    def choose_sides(self, atlas_name: str, sides: str) -> None:
-        """Say how doubtful names are used; what was worked out with the others is forgotten."""
-        if sides == self.sides_of(atlas_name):
+    def choose_use(self, atlas_name: str, use: AtlasUse) -> None:
+        """Say how an atlas is used; what was worked out with it before is forgotten."""
+        if use == self.use_of(atlas_name):
             return
-        self._sides[atlas_name] = sides
+        self._uses[atlas_name] = use
         for cache in (self._atlases, self._atlas_layers):
             cache.forget(lambda key: key == atlas_name)
         for cache in (self._loads, self._involvements):
@@ -299,13 +298,41 @@ class Session:
         InputError
             Where it differs between them.
         """
-        said = {self.sides_of(name) for name in names} - {""}
-        others = [self.atlas(name) for name in names if said and not self.sides_of(name)]
+        sides = {name: self.use_of(name).sides for name in names}
+        said = set(sides.values()) - {""}
+        others = [self.atlas(name) for name in names if said and not sides[name]]
         if len(said) > 1 or any(atlas is not None and is_marked(atlas) for atlas in others):
             problem = "their doubtful names are used in different ways"
             remedy = "choose the same for each: “Use anyway”, or “Mirror the atlas”"
             raise InputError(enumerated(names), problem, remedy)
         return {"accept_swapped": said == {"accepted"}, "mirror_atlas": said == {"mirrored"}}
+
+    def stated_spaces(self, files: FileChoice, atlas_names: Sequence[str]) -> tuple[str, ...]:
+        """The spaces that were stated of masks and atlases, as a request of them all has it.
+
+        Raises
+        ------
+        InputError
+            Where nothing says the space of one of several atlases, and that of others was stated.
+        """
+        of_masks = () if files.space is None else (f"masks={files.space}",)
+        spaces = [self.use_of(name).space or None for name in atlas_names]
+        if not any(spaces):
+            return of_masks
+        of_atlases = [
+            self._label_of_space(name) if space is None else space
+            for name, space in zip(atlas_names, spaces, strict=True)
+        ]
+        return (*of_masks, *(f"{ATLAS}={space}" for space in of_atlases))
+
+    def _label_of_space(self, atlas_name: str) -> str:
+        """The space that an atlas states, as a user would state it."""
+        atlas = self.atlas(atlas_name)
+        space = None if atlas is None else space_of(atlas.grid)
+        if space is None or not space.label:
+            problem = "states no space, and that of another atlas was stated"
+            raise InputError(self.root.words_of(atlas_name), problem, "state its space as well")
+        return space.label
 
     def most_patients(self, name: str) -> int:
         """The largest number of patients at any voxel, at least 1."""

@@ -14,7 +14,10 @@ LARGEST = 256_000
 """Bytes of a session file."""
 
 _FORMAT = "lesion_dash session"
-_SCHEMA = 3
+_SCHEMA = 4
+_EARLIER = {"atlas": "atlases", "atlas_sides": "atlas_uses"}
+"""What choices were called in files of lower numbers, in the order they are taken."""
+
 _PARTS = {"format", "schema", "lesion_dash", "choices"}
 _NOTE = "note"
 _NOT_KEPT = "Dropped files are not kept: drop them again."
@@ -71,8 +74,9 @@ def read_session(name: str, content: bytes, validator: StateValidator) -> PageSt
         or not isinstance(choices, dict)
     ):
         raise InputError(name, "is a damaged session file", _REMEDY)
-    if schema != _SCHEMA and "atlas" in choices:  # there was one
-        choices["atlases"] = choices.pop("atlas")
+    for earlier, name in _EARLIER.items():
+        if schema != _SCHEMA and earlier in choices:
+            choices[name] = choices.pop(earlier)
     state, faults = validator.check(choices)
     if faults:
         problem = f"cannot be opened here: {faults[0].subject} {faults[0].problem}"

@@ -146,7 +146,7 @@ class SizeBiasService:
         self, request: SizeBiasRequest, permutations: VolumePermutations, atlas: str
     ) -> SizeClusters:
         """Where the corrected p of a test is small, as `find_size_clusters` has it."""
-        key = (request, atlas, self._session.sides_of(atlas))
+        key = (request, atlas, self._session.use_of(atlas))
         return self._clusters.get(key, lambda: self._find_clusters(request, permutations, atlas))
 
     def p_layer(self, request: SizeBiasRequest) -> ValueLayer | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..cohort.selection import FileChoice
+from ..cohort.file_choice import FileChoice
 from ..core.errors import InputError
 from .address import AddressBar, read_address, to_address, too_long_for
 from .app_context import AppContext
@@ -17,6 +17,7 @@ from .page_inputs import shown
 from .page_state import PageState, StateValidator, without_own
 from .persisted_inputs import joined_error
 from .session_file import FILE_NAME, read_session, session_bytes
+from .state import AtlasUse
 from .tasks import ACTIVITY, QUIET, Debounce, running_loop
 from .widgets.navigation import Navigation
 from .widgets.session_menu import SessionMenu
@@ -75,7 +76,7 @@ class UrlState:
         self.bar = AddressBar(guard(self._addressed))
         self.menu = SessionMenu(guard(self.save), guard(self.open_file))
         self._write_later = Debounce(QUIET, guard(self._settle))
-        observed = [*_KEPT, *_LOOKS, "loaded_atlases"]  # how doubtful names are used as well
+        observed = [*_KEPT, *_LOOKS, "loaded_atlases"]  # how they are used as well
         context.choices.observe(lambda _: self._write_later(), names=observed)
         navigation.observe(lambda _: self._write_later(), names="selected_index")
         context.inputs.observe(self._write_later)
@@ -99,7 +100,7 @@ class UrlState:
         """The choices as they are now."""
         choices = self._context.choices
         values: dict[str, Any] = {name: getattr(choices, name) for name in (*_KEPT, *_LOOKS)}
-        values["atlas_sides"] = self._context.session.sides_of_all(choices.atlases)
+        values["atlas_uses"] = self._context.session.uses_of(choices.atlases)
         if not choices.folder_a:
             usual = PageState()
             values |= {name: getattr(usual, name) for name in _OF_FOLDERS}
@@ -126,8 +127,8 @@ class UrlState:
         for folder, files in ((state.folder_b, state.files_b), (state.folder_a, state.files_a)):
             if folder:
                 session.choose_files(folder, FileChoice.parse(files))
-        for atlas, sides in zip(atlases, chain(state.atlas_sides, repeat("")), strict=False):
-            self._context.choose_sides(atlas, sides)
+        for atlas, use in zip(atlases, chain(state.atlas_uses, repeat("")), strict=False):
+            self._context.choose_use(atlas, AtlasUse.parse(use))
         with choices.hold_trait_notifications():
             if state.folder_a is not None:
                 choices.folder_a, choices.folder_b = state.folder_a, state.folder_b

@@ -19,10 +19,10 @@ from ..atlas.installed import installed_atlas
 from ..atlas.published import is_library_name
 from ..cohort.cohort import Cohort, check_min_patients
 from ..cohort.conditions import Condition, parse_conditions, restrict_cohort
+from ..cohort.file_choice import SeveralFiles
 from ..cohort.notes import group_notes
 from ..cohort.participants import FILE_NAMES as PARTICIPANTS_NAMES
 from ..cohort.participants import Patient
-from ..cohort.selection import SeveralFiles
 from ..core.defaults import MIN_PATIENTS
 from ..core.errors import InputError
 from ..core.grid import Grid

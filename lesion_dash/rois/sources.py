@@ -8,8 +8,8 @@ from os import PathLike, fspath
 from typing import Any, NamedTuple
 
 from ..cohort.cohort import Cohort
+from ..cohort.file_choice import SeveralFiles
 from ..cohort.loading import load_cohort
-from ..cohort.selection import SeveralFiles
 from ..core.defaults import (
     DELAY_S,
     MASK_TEST,
@@ -119,7 +119,7 @@ class _ImageSource(_Source):
         return call_of(signal_in_rois, *samples, rois, name="values")
 
 
-FILE_CHOICES = ("pattern", "session", "several_files", "label", "threshold")
+FILE_CHOICES = ("pattern", "session", "several_files", "label", "threshold", "space")
 """Options of `load_cohort` that say which of a patient's files, and of their voxels, count."""
 
 
@@ -150,7 +150,7 @@ class _MaskSource(_Source):
     @property
     def _files(self) -> dict[str, Any]:
         """How folders are read."""
-        return {name: getattr(self, name) for name in ("within", "space", *FILE_CHOICES)}
+        return {name: getattr(self, name) for name in ("within", *FILE_CHOICES)}
 
     @property
     def groups(self) -> tuple[Any, ...]:

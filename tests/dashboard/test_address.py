@@ -141,7 +141,7 @@ def test_an_address_that_is_too_long_is_neither_written_nor_read(offer: StateVal
         *((content, "no session file") for content in (b"", b"\xff\xfe", b"[]", b"[" * 50_000)),
         (b'{"format": "other", "choices": {}}', "no session file"),
         (b" " * (LARGEST + 1), "too large"),
-        (b'{"format": "lesion_dash session", "schema": 4, "choices": {}}', "newer lesion_dash"),
+        (b'{"format": "lesion_dash session", "schema": 5, "choices": {}}', "newer lesion_dash"),
         (b'{"format": "lesion_dash session", "schema": 1}', "damaged"),
         (b'{"format": "lesion_dash session", "schema": true, "choices": []}', "damaged"),
     ],

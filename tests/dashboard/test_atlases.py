@@ -38,7 +38,7 @@ from lesion_dash.dashboard.pages.patients_at_voxel import PatientsAtVoxelPanel
 from lesion_dash.dashboard.pages.regions import RegionsPanel
 from lesion_dash.dashboard.reporting import ReportChoice, Reporting
 from lesion_dash.dashboard.session_file import read_session, session_bytes
-from lesion_dash.dashboard.state import MOST_ATLASES
+from lesion_dash.dashboard.state import MOST_ATLASES, AtlasUse
 from lesion_dash.regions.counts import count_regions
 
 CORTEX, HALVES, SWAPPED = "synthetic_atlas", "halves", "swapped"
@@ -175,15 +175,15 @@ def saved(two: App, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
 def test_a_link_and_a_file_keep_them_with_the_region_that_is_listed(two: App, root: Path) -> None:
     context = two.context
     PatientsAtVoxelPanel(context)
-    context.session.choose_sides(SWAPPED, "")
+    context.session.choose_use(SWAPPED, AtlasUse())
     choose(context, atlases=(CORTEX, SWAPPED, HALVES), regions_of=HALVES, region=2)
-    context.choose_sides(SWAPPED, "mirrored")
+    context.choose_use(SWAPPED, AtlasUse("mirrored"))
     context.wait()
     choose(context, region=2)
     state, link = two.url_state.state, two.url_state.bar.text
     assert state.atlases == (CORTEX, SWAPPED, HALVES)
     assert f"atlas={CORTEX}&atlas={SWAPPED}&atlas={HALVES}" in link
-    assert "names=&names=mirrored&names=&" in link
+    assert "use=&use=mirrored&use=&" in link
     validator = StateValidator(context.session.root)
     assert read_session("s.json", session_bytes(state), validator) == state
     other = open_app(root)
@@ -191,7 +191,7 @@ def test_a_link_and_a_file_keep_them_with_the_region_that_is_listed(two: App, ro
     arrive(other, link)
     assert not other.context.banner.message
     assert other.url_state.state == state
-    assert other.context.session.sides_of(SWAPPED) == "mirrored"
+    assert other.context.session.use_of(SWAPPED).sides == "mirrored"
     assert panel.atlas.value == HALVES
 
 
@@ -200,13 +200,13 @@ def test_links_and_files_of_before_hold_one_atlas(root: Path) -> None:
     arrive(app, f"a=cohort_a&k=5&map=n&atlas={SWAPPED}&names=accepted")
     choices = app.context.choices
     assert choices.loaded_atlases == (SWAPPED,)
-    assert app.context.session.sides_of(SWAPPED) == "accepted"
+    assert app.context.session.use_of(SWAPPED).sides == "accepted"
     validator = StateValidator(app.context.session.root)
     session = json.loads(session_bytes(PageState("cohort_a"))) | {"schema": 2}
     session["choices"] |= {"atlas": SWAPPED, "atlas_sides": "accepted"}
     del session["choices"]["regions_of"]
     state = read_session("session.json", json.dumps(session).encode(), validator)
-    assert state == PageState("cohort_a", atlases=(SWAPPED,), atlas_sides=("accepted",))
+    assert state == PageState("cohort_a", atlases=(SWAPPED,), atlas_uses=("accepted",))
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,8 @@ def test_links_and_files_of_before_hold_one_atlas(root: Path) -> None:
         (f"atlas={CORTEX}&atlas={CORTEX}", "names an atlas twice"),
         ("&".join(f"atlas={n}" for n in range(6)), "more than 5 atlases"),
         (f"atlas={CORTEX}&of=gone", "is no atlas of the data root"),
-        (f"atlas={CORTEX}&names=&names=no", "is no use of names"),
+        (f"atlas={CORTEX}&use=&use=no", "is no use of an atlas"),
+        (f"atlas={CORTEX}&use=space+MNI152Nlin6Asim", "is no template that is known here"),
     ],
 )
 def test_a_link_that_names_what_is_not_here_says_so(root: Path, choice: str, reason: str) -> None:
@@ -256,13 +257,13 @@ def test_each_has_its_own_notice_of_doubtful_names(two: App) -> None:
 def test_doubtful_names_of_two_are_used_alike_in_one_request(two: App) -> None:
     context = two.context
     choose(context, atlases=(SWAPPED, HALVES))
-    context.choose_sides(SWAPPED, "accepted")
-    context.choose_sides(HALVES, "mirrored")
+    context.choose_use(SWAPPED, AtlasUse("accepted"))
+    context.choose_use(HALVES, AtlasUse("mirrored"))
     context.wait()
     code, _ = Code(context.session).topography(context.choices.selection)
     assert code.startswith("# ")
     assert "used in different ways" in code
-    context.choose_sides(HALVES, "")
+    context.choose_use(HALVES, AtlasUse())
     context.wait()
     assert "accept_swapped=True" in Code(context.session).topography(context.choices.selection)[0]
 

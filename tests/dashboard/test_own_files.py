@@ -151,7 +151,7 @@ def test_folders_of_patients_and_sessions_are_kept(context: AppContext, panel: O
     # As on the disk, somebody has to say which session counts; until then nothing is removed.
     name = f"{OWN_FILES}/1/study"
     assert context.choices.pending_a == name
-    context.choose_files("a", name, str(context.session.pending_choice(name).offers[0].choice))
+    context.choose_files("a", name, context.session.pending_choice(name).offers[0].choice)
     context.wait()
     assert context.session.cohort(context.choices.cohort_a).n_patients == 3
 

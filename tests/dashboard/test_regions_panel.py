@@ -223,7 +223,7 @@ def test_doubtful_names_are_marked_until_somebody_decides(swapped: App, tmp_path
     assert json.loads((place / "provenance.json").read_text())["parameters"]["accept_swapped"]
     assert "--accept-swapped" in Code(context.session).topography(context.choices.selection)[1]
     link = swapped.url_state.bar.text
-    assert "names=accepted" in link
+    assert "use=accepted" in link
     decide("mirrored")
     assert left in set(regions())
     assert right not in set(regions())
@@ -231,7 +231,7 @@ def test_doubtful_names_are_marked_until_somebody_decides(swapped: App, tmp_path
     decide("")
     assert f"{right} (side doubtful)" in set(regions())
     arrive(swapped, link)
-    assert context.session.sides_of("synthetic_atlas") == "accepted"
+    assert context.session.use_of("synthetic_atlas").sides == "accepted"
     assert right in set(regions())
 
 

@@ -8,12 +8,15 @@ from typing import Any
 import ipywidgets as widgets
 
 from ...core.formats import VALUE
+from ...core.space import StatedSpace
+from ...images.space import space_of
 from ...plotting.figures import nice_ceiling
 from ..app_context import AppContext
 from ..assignment_request import AssignChoices
 from ..assignment_service import MAPS_OF_COHORTS, AssignmentResult, AssignmentService
 from ..controls import NameList, bind, card, labelled, note, set_text
 from ..page_inputs import number_field
+from .spaces import SpaceField
 
 _SIGNS = [("Positive", "positive"), ("Negative", "negative"), ("Both", "both")]
 _BEYOND = {
@@ -48,6 +51,7 @@ class AskPanel:
         self._context, self._service, self._choices = context, service, choices
         self.source = widgets.Dropdown()
         self.file = widgets.Dropdown()
+        self.space = SpaceField()
         self.atlas = NameList()
         self.threshold = widgets.FloatSlider(min=0, max=1, step=0.01)
         self.signs = widgets.ToggleButtons(options=_SIGNS)
@@ -72,13 +76,16 @@ class AskPanel:
         guard = context.banner.guard
         context.session.root.observe(guard(self._offer))
         choices.observe(guard(self._source_chosen), names="source")
-        choices.observe(guard(self._start), names="file")
+        choices.observe(guard(self._file_chosen), names="file")
+        choices.observe(guard(self._show_space), names="space")
+        self.space.observe(guard(self._space_chosen), names="value")
         context.choices.observe(guard(self._cohort_chosen), names="cohort_a")
         context.choices.observe(guard(self._offer_sources), names="cohort_b")
 
     def show(self, answer: AssignmentResult) -> None:
         """Fit the ranges to the map and the atlas that were read."""
         source = answer.source
+        self._show_space(stated=space_of(source.image.grid))
         unit = f" ({source.unit})" if source.unit else ""
         self.threshold_name.value = f"{_BEYOND[answer.question.signs]}{unit}"
         top = _top(answer)
@@ -102,12 +109,15 @@ class AskPanel:
 
     def _lay_out(self) -> widgets.VBox:
         self.threshold_name.add_class("ld-label")
+        self.of_space = labelled("Space of the file", self.space)
+        self._show_space()
         threshold = widgets.VBox([self.threshold_name, self.threshold, self.threshold_hint])
         threshold.add_class("ld-field")
         return card(
             "Settings",
             labelled("Map", self.source),
             labelled("File", self.file, self.file_hint),
+            self.of_space,
             labelled("Atlas", self.atlas),
             threshold,
             labelled("Sign of the values", self.signs),
@@ -150,6 +160,20 @@ class AskPanel:
             self._choices.file = ""
             self._start()
             self._offer_files()
+
+    def _file_chosen(self, _change: Any) -> None:
+        self._choices.space = ""  # it was stated of another file
+        self._start()
+        self._show_space()
+
+    def _space_chosen(self, change: dict[str, Any]) -> None:
+        if not self.space.is_filling:
+            self._choices.space = change["new"]
+
+    def _show_space(self, _change: Any = None, stated: StatedSpace | None = None) -> None:
+        self.space.show(self._choices.space, stated)
+        has_file = bool(self._choices.file)
+        (self.of_space.remove_class if has_file else self.of_space.add_class)("ld-hidden")
 
     def _cohort_chosen(self, _change: Any) -> None:
         if self._choices.source == "n":

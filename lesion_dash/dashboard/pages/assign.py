@@ -35,7 +35,7 @@ def assign_code(context: AppContext, page: AssignPage) -> widgets.Box:
     code = Code(context.session)
 
     def lines() -> tuple[str, str]:
-        return code.assign(page.choices.ask(context.choices.selection))
+        return code.assign(page.question)
 
     nothing = "# Choose a map and an atlas: the Python code appears here."
     made = CodeCard(context, lines, nothing).follow(context.choices, *CHOSEN)
@@ -107,7 +107,7 @@ _OF_CORRELATION = (
 def build(context: AppContext) -> widgets.Widget:
     """The question on the left, the brain and the best matches, and all matches below."""
     page = AssignPage(context)
-    lists = ("source", "file", "atlas", "signs", "connectivity")
+    lists = ("source", "file", "space", "atlas", "signs", "connectivity")
     fields = {name: control(getattr(page.ask, name)) for name in lists}
     numbers = {name: control(page.choices, name) for name in INPUTS["assign"] if name not in lists}
     context.inputs.follow("assign", fields | numbers)
@@ -148,6 +148,7 @@ class AssignPage:
         later = Debounce(PAUSE, update)
         names = ["cohort_a", "cohort_b", "min_patients"]
         self.context.choices.observe(lambda _: later(), names=names)
+        self.context.choices.observe(guard(self._atlas_read), names="loaded_atlases")
         update()
 
     def _lay_out(self) -> widgets.Box:
@@ -164,8 +165,19 @@ class AssignPage:
         page.add_class("ld-assign")
         return page
 
+    @property
+    def question(self) -> AssignmentRequest:
+        """What the choices ask."""
+        use = self.context.session.use_of(self.choices.atlas)
+        return self.choices.ask(self.context.choices.selection, use)
+
+    def _atlas_read(self, _change: Any) -> None:
+        """Ask again where the atlas is used in another way."""
+        if self._request is not None and self._request.atlas_use != self.question.atlas_use:
+            self._update()
+
     def _update(self, _change: Any = None) -> None:
-        question = self.choices.ask(self.context.choices.selection)
+        question = self.question
         if missing := _missing(question):
             self._request = None
             self._show_nothing(missing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import ipywidgets as widgets
@@ -49,7 +50,8 @@ class AtlasNames:
         self._update()
 
     def _choose(self, sides: str, _button: widgets.Button) -> None:
-        self._context.choose_sides(self._name, sides)
+        use = self._context.session.use_of(self._name)
+        self._context.choose_use(self._name, replace(use, sides=sides))
 
     @property
     def _name(self) -> str:
@@ -60,7 +62,7 @@ class AtlasNames:
     def _update(self) -> None:
         name, session = self._name, self._context.session
         atlas = session.atlas(name)
-        doubt, sides = side_doubt(atlas) if atlas is not None else "", session.sides_of(name)
+        doubt, sides = side_doubt(atlas) if atlas is not None else "", session.use_of(name).sides
         (self.widget.remove_class if doubt or sides else self.widget.add_class)("ld-hidden")
         start = f"{doubt[:1].upper()}{doubt[1:]}. " if doubt else ""
         set_text(self.text, f"{start}{_WORDS[sides]}")

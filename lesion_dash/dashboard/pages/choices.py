@@ -25,6 +25,7 @@ from .file_choice import FileChoicePanel
 from .filters import FilterPanel
 from .loading import LoadingLine
 from .own_files import OwnMasks, reasons_html
+from .spaces import SpacesPanel
 from .split import Split
 
 FILES_IN_WORDS = {
@@ -62,6 +63,7 @@ class ChoicesPanel:
         self.coverage.layout.min_height = _FOUR_LINES
         self.file_name.add_class("ld-file-name")
         self.atlases = AtlasFields(context)
+        self.spaces = SpacesPanel(context)
         self._offer_folders()
         self._bind()
         context.session.root.observe(context.banner.guard(self._offer_folders))
@@ -113,6 +115,7 @@ class ChoicesPanel:
             labelled("Minimum lesion overlap (k)", self.min_patients, self.bound, self.coverage),
             labelled("Map", self.map_key, self.overlap_hint),
             self.atlases.widget,
+            self.spaces.widget,
             labelled("Save", self.file, self.file_name, self._buttons(), *self._export()),
             name="choices",
         )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import ipywidgets as widgets
 
-from ...cohort.selection import FileChoice
+from ...cohort.file_choice import FileChoice
 from ..app_context import AppContext
 from ..controls import labelled, note, set_text
 
@@ -43,7 +44,7 @@ class FileChoicePanel:
     def _update(self, _change: Any = None) -> None:
         session, folder = self._context.session, self._folder
         error = session.pending_choice(folder)
-        chosen = str(session.file_choice(folder))
+        chosen = str(replace(session.file_choice(folder), space=None))
         offers = [] if error is None else error.offers
         options = [(f"Choose for {session.root.words_of(folder)}", "")]
         options += [(offer.words, str(offer.choice)) for offer in offers]
@@ -61,4 +62,6 @@ class FileChoicePanel:
 
     def _chosen(self, change: dict[str, Any]) -> None:
         if not self._is_showing:
-            self._context.choose_files(self._side, self._folder, str(change["new"]))
+            before = self._context.session.file_choice(self._folder)
+            files = replace(FileChoice.parse(str(change["new"])), space=before.space)
+            self._context.choose_files(self._side, self._folder, files)

@@ -77,8 +77,8 @@ class ReportPanel:
         if not now.cohort_a:
             return None
         title = str(self.title.value)[:_LONGEST_TITLE]
-        sides = self._context.session.sides_of_all(now.atlases)
-        return ReportChoice(now.cohort_a, now.cohort_b, now.min_patients, now.atlases, title, sides)
+        uses = self._context.session.uses_of(now.atlases)
+        return ReportChoice(now.cohort_a, now.cohort_b, now.min_patients, now.atlases, title, uses)
 
     @property
     def report(self) -> Report | None:
