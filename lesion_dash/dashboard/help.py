@@ -39,6 +39,11 @@ HELP: Mapping[str, str] = {
     "the crosshair and the report name the regions of each; the table of regions shows one of them "
     "at a time. The contours, and the pages Compare and Size bias, follow the first: choose a "
     "further one there, and both change places.",
+    "Space": "The space that the files state: by names, sidecars, header codes or grids. Where "
+    "they say it wrongly or not at all, state another one; nothing is moved, and no note compares "
+    "what you have stated. Code, report, links and saved files tell it.",
+    "Space of the file": "The space that the map states. Where it says it wrongly or not at all, "
+    "state another one; nothing is moved.",
     "Save": "The map that is shown, or another: maps as compressed NIfTI and tables as CSV. "
     "“.nii” saves the map as the command line writes it.",
     "Brain": "Click to move the crosshair; the line below the brain gives its coordinates in mm, "
