@@ -35,7 +35,8 @@ class SlowAtlases:
         self.go = threading.Event()
         self.read: list[str] = []
 
-    def load(self, image: Path, _table: Path, progress: Any) -> LabelAtlas:
+    def load(self, image: Path, _table: Path, progress: Any, space: str | None) -> LabelAtlas:
+        assert space is None
         name = image.name.removesuffix(".nii")
         for done in range(3):
             progress(done, 3)
@@ -173,9 +174,9 @@ def test_threads_that_ask_at_once_read_an_atlas_once(
 ) -> None:
     session, calls, both = Session(DataRoot(sample_data)), [], threading.Barrier(2)
 
-    def load(*files: Any) -> Any:
+    def load(*files: Any, space: str | None) -> Any:
         calls.append(files)
-        return load_atlas(*files)
+        return load_atlas(*files, space=space)
 
     def ask(name: str) -> Any:
         both.wait(10)
