@@ -56,6 +56,7 @@ class SpacesPanel:
     def __init__(self, context: AppContext) -> None:
         self._context = context
         self._inputs: tuple[_Input, ...] = ()
+        self._named: tuple[str, ...] = ()
         self.summary = note()
         self.toggle = widgets.Button(description=_CHANGE)
         self.toggle.add_class("ld-button")
@@ -91,10 +92,10 @@ class SpacesPanel:
             self.fields.append(field)
         for field, each in zip(self.fields, self._inputs, strict=False):
             field.show(each.chosen, each.space)
-        self._rows.children = [
-            labelled(each.words, field)
-            for field, each in zip(self.fields, self._inputs, strict=False)
-        ]
+        words = tuple(each.words for each in self._inputs)
+        if words != self._named:  # widgets that are made anew stay in the browser
+            self._named = words
+            self._rows.children = list(map(labelled, words, self.fields))
         (self.widget.remove_class if self._inputs else self.widget.add_class)("ld-hidden")
 
     def _shown(self) -> Iterator[_Input]:
