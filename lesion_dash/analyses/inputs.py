@@ -35,7 +35,6 @@ class ReadsFolders(Protocol):
     threshold: float | str | None
     label: int | str | None
     where: tuple[str, ...]
-    space: tuple[str, ...]
     scheduler: str | None
 
 
@@ -65,8 +64,8 @@ def read_options(request: ReadsFolders, **more: Any) -> ReadOptions:
         pattern=request.pattern,
         choice=Binarization(request.threshold, request.label),
         where=parse_conditions(request.where),
-        space=spaces_stated(request.space, "masks")[0],
         # An analysis need not have these fields.
+        space=spaces_stated(vars(request).get("space", ()), "masks")[0],
         **{name: vars(request)[name] for name in _OPTIONAL if name in vars(request)},
         **more,
     )
