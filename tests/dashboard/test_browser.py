@@ -180,6 +180,24 @@ def test_regions_are_found_grouped_and_named_in_two_atlases(dashboard: Any, own_
     assert "max_prob_map" not in page.url
 
 
+def test_another_space_is_stated_for_an_atlas_and_taken_back(dashboard: Any) -> None:
+    page, stated = dashboard, "MNI152NLin6Asym"
+    page.get_by_role("button", name="State another space").click()
+    settle(page)
+    field = page.get_by_label("Atlas synthetic_atlas", exact=True)
+    assert field.input_value().replace("\u00a0", " ").startswith("As stated: MNI152")
+    choose_option(field, stated)
+    settle(page)
+    wait_for_text(page, ".ld-choices", f"synthetic_atlas: {stated}")
+    assert f"use=space%20{stated}" in page.url
+    choose_option(field, "As the file states")
+    settle(page)
+    assert "use=" not in page.url
+    page.get_by_role("button", name="Close", exact=True).click()
+    settle(page)
+    assert not field.is_visible()
+
+
 def test_a_report_is_made_and_saved(dashboard: Any) -> None:
     card = dashboard.locator(".ld-report")
     card.get_by_label("Title").fill("Ours")
