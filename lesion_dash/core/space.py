@@ -91,7 +91,7 @@ class StatedSpace:
         """The space as a user states it; empty where that cannot be said in one word."""
         if self.kind == "scanner":
             return "scanner"
-        return self.name if self.name in KNOWN else ""
+        return "" if self.name == OTHER_TEMPLATE else self.name
 
     @property
     def is_mni(self) -> bool:

@@ -13,13 +13,14 @@ from typing import Any
 from ..cohort.file_choice import FileChoice
 from ..cohort.selection import SeveralFilesError
 from ..core.errors import Cancelled, InputError, LesionDashError
+from .atlas_use import AtlasUse
 from .controls import Banner, Saver
 from .export import export
 from .model.own_files import OwnFiles
 from .persisted_inputs import PersistedInputs
 from .save_field import saved_bytes
 from .session import Session
-from .state import AtlasUse, Choices, Loading
+from .state import Choices, Loading
 from .tasks import CallQueue, Failed, Worker
 from .widgets.appearance import Appearance
 

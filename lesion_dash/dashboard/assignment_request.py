@@ -17,7 +17,8 @@ from ..core.defaults import (
     Signs,
 )
 from ..stats.components import SHARED, SIGNS
-from .state import AtlasUse, Selection
+from .atlas_use import AtlasUse
+from .state import Selection
 
 NO_FILTER = -1.0
 """The least correlation there is: every row is shown."""

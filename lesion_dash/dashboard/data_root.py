@@ -18,6 +18,7 @@ from ..core.errors import InputError, LesionDashError
 from ..core.text import printable
 from ..files.listing import is_confined
 from ..files.paths import sample_data
+from .atlas_use import AtlasUse
 from .environment import ATLAS_VARIABLE, RESULTS_VARIABLE, ROOT_VARIABLE
 from .model.folder_tree import FolderTree
 
@@ -35,13 +36,15 @@ class DataRoot:
     Parameters
     ----------
     path : Path
-    file_choices : dict
+    file_choices, atlas_uses : dict
         Filled as a user chooses.
     """
 
     path: Path
     file_choices: dict[str, FileChoice] = field(default_factory=dict, compare=False)
     """Which of a patient's files count, by folder, where that was chosen."""
+    atlas_uses: dict[str, AtlasUse] = field(default_factory=dict, compare=False)
+    """What was said of atlases, by name."""
     _own: list[FolderTree] = field(default_factory=list, init=False, compare=False)
     _server_folders: set[Path] = field(default_factory=set, init=False, compare=False)
     """Where the visitor's own files lie, or lay: a sentence may come later than they go."""
@@ -210,6 +213,13 @@ class DataRoot:
         if name not in self.atlases:
             raise InputError(name, "is no atlas of the data root", "choose one from the list")
         return self.atlases[name]
+
+    def stated_space(self, image: str) -> str | None:
+        """The space that was stated of the atlas of this image; None where none was."""
+        files = self.atlases.items()
+        names = (name for name, (own, _) in files if str(own) == image)
+        uses = (self.atlas_uses[name] for name in names if name in self.atlas_uses)
+        return next((use.space for use in uses if use.space), None)
 
 
 def configured_root() -> DataRoot:

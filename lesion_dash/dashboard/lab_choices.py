@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, cast, get_args
 
 import traitlets as t
@@ -24,7 +24,7 @@ from ..core.defaults import (
     Correction,
     ThresholdSide,
 )
-from ..rois.recipe import RecipeStep, RoiRecipe, Source
+from ..rois.recipe import InsideRegions, RecipeStep, RoiRecipe, Source
 from ..rois.steps import Threshold
 from ..stats.components import SHARED
 from ..stats.contrast import CORRECTIONS, TESTS
@@ -253,7 +253,7 @@ class RoiRequest:
     way: Way
 
     def recipe(self, root: DataRoot) -> RoiRecipe:
-        """The recipe; the atlas is looked up in the data root.
+        """The recipe; atlases are looked up in the data root, with the spaces stated of them.
 
         Raises
         ------
@@ -269,11 +269,17 @@ class RoiRequest:
             correction=setup.correction,
             n_permutations=setup.n_permutations,
             seed=setup.seed,
-            steps=way.steps,
+            steps=tuple(
+                replace(step, space=root.stated_space(step.atlas))
+                if isinstance(step, InsideRegions)
+                else step
+                for step in way.steps
+            ),
             connectivity=way.connectivity,
             min_voxels=way.min_voxels,
             min_mm3=way.min_mm3,
             atlas=str(image) if image is not None else None,
             labels=str(labels) if labels is not None else None,
             picks=way.picks,
+            atlas_space=None if image is None else root.stated_space(str(image)),
         )

@@ -11,21 +11,11 @@ from ..cohort.conditions import parse_conditions
 from ..cohort.file_choice import FileChoice
 from ..core.errors import InputError
 from ..plotting.figures import MOSAIC_SLICES
+from .atlas_use import AtlasUse
 from .data_root import DataRoot
 from .page_inputs import Values, check_inputs, is_own_file, refuse_own, shown, text_of
 from .places import Mm
-from .state import (
-    FIGURES,
-    MAPS,
-    MOST_ATLASES,
-    PLANES,
-    REGIONS_BY,
-    SHADES,
-    SIZES,
-    SLICES,
-    VIEWS,
-    AtlasUse,
-)
+from .state import FIGURES, MAPS, MOST_ATLASES, PLANES, REGIONS_BY, SHADES, SIZES, SLICES, VIEWS
 
 _MOST_CONDITIONS = 50
 _MOST_PATIENTS = 1_000_000

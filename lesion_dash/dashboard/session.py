@@ -43,11 +43,12 @@ from ..stats.coverage import threshold_coverage
 from ..stats.overlap import FILE_NAME as OVERLAP_FILE
 from ..stats.overlap import Overlap, overlap
 from ..stats.topography import FILE_NAMES, STATISTICS, VolumeStats, volume_stats
+from .atlas_use import AS_STORED, AtlasUse
 from .cache import Cache
 from .data_root import DataRoot
 from .display_scale import DisplayScale
 from .places import Mm
-from .state import AS_STORED, MOST_ATLASES, AtlasUse, Selection
+from .state import MOST_ATLASES, Selection
 from .widgets.layers import LabelLayer, OverlapLayer, Scale, ValueLayer
 
 PATIENTS_FILE = "patients.csv"
@@ -104,7 +105,6 @@ class Session:
     _origins: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     _files: dict[str, FileChoice] = field(default_factory=dict)
     _pending: dict[str, SeveralFilesError] = field(default_factory=dict)
-    _uses: dict[str, AtlasUse] = field(default_factory=dict)
     _atlases: Cache = field(default_factory=lambda: Cache(MOST_ATLASES + 1))
     _stats: Cache = field(default_factory=lambda: Cache(4))
     _maxima: Cache = field(default_factory=lambda: Cache(32))
@@ -267,7 +267,7 @@ class Session:
 
     def use_of(self, atlas_name: str) -> AtlasUse:
         """What was said of an atlas."""
-        return self._uses.get(atlas_name, AS_STORED)
+        return self.root.atlas_uses.get(atlas_name, AS_STORED)
 
     def uses_of(self, atlas_names: Sequence[str]) -> tuple[str, ...]:
         """What was said of each of several atlases; empty where nothing was said of any."""
@@ -278,7 +278,7 @@ class Session:
         """Say how an atlas is used; what was worked out with it before is forgotten."""
         if use == self.use_of(atlas_name):
             return
-        self._uses[atlas_name] = use
+        self.root.atlas_uses[atlas_name] = use
         for cache in (self._atlases, self._atlas_layers):
             cache.forget(lambda key: key == atlas_name)
         for cache in (self._loads, self._involvements):

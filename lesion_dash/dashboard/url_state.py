@@ -12,12 +12,12 @@ from ..cohort.file_choice import FileChoice
 from ..core.errors import InputError
 from .address import AddressBar, read_address, to_address, too_long_for
 from .app_context import AppContext
+from .atlas_use import AtlasUse
 from .outline import key_of
 from .page_inputs import shown
 from .page_state import PageState, StateValidator, without_own
 from .persisted_inputs import joined_error
 from .session_file import FILE_NAME, read_session, session_bytes
-from .state import AtlasUse
 from .tasks import ACTIVITY, QUIET, Debounce, running_loop
 from .widgets.navigation import Navigation
 from .widgets.session_menu import SessionMenu

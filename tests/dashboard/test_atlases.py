@@ -29,7 +29,9 @@ from visitor import (
 from lesion_dash.atlas.places import name_place
 from lesion_dash.core.tables import csv_bytes
 from lesion_dash.dashboard.app import App
+from lesion_dash.dashboard.atlas_use import AtlasUse
 from lesion_dash.dashboard.code import Code
+from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.page_state import PageState, StateValidator
 from lesion_dash.dashboard.pages.atlases import AtlasFields
 from lesion_dash.dashboard.pages.brain import BrainPanel
@@ -38,7 +40,7 @@ from lesion_dash.dashboard.pages.patients_at_voxel import PatientsAtVoxelPanel
 from lesion_dash.dashboard.pages.regions import RegionsPanel
 from lesion_dash.dashboard.reporting import ReportChoice, Reporting
 from lesion_dash.dashboard.session_file import read_session, session_bytes
-from lesion_dash.dashboard.state import MOST_ATLASES, AtlasUse
+from lesion_dash.dashboard.state import MOST_ATLASES
 from lesion_dash.regions.counts import count_regions
 
 CORTEX, HALVES, SWAPPED = "synthetic_atlas", "halves", "swapped"
@@ -193,6 +195,14 @@ def test_a_link_and_a_file_keep_them_with_the_region_that_is_listed(two: App, ro
     assert other.url_state.state == state
     assert other.context.session.use_of(SWAPPED).sides == "mirrored"
     assert panel.atlas.value == HALVES
+
+
+def test_files_of_before_tell_how_names_are_used(root: Path) -> None:
+    validator = StateValidator(DataRoot(root))
+    state = PageState("cohort_a", atlases=(CORTEX, SWAPPED), atlas_uses=("", "mirrored"))
+    session = json.loads(session_bytes(state)) | {"schema": 3}
+    session["choices"]["atlas_sides"] = session["choices"].pop("atlas_uses")
+    assert read_session("session.json", json.dumps(session).encode(), validator) == state
 
 
 def test_links_and_files_of_before_hold_one_atlas(root: Path) -> None:

@@ -12,11 +12,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 from traitlets import TraitError
-from visitor import HOSTILE, click_row, every_widget, is_hidden, text, titles
+from visitor import HOSTILE, choose, click_row, every_widget, is_hidden, new_context, text, titles
 
 from lesion_dash.core.errors import InputError
 from lesion_dash.core.tables import csv_bytes
 from lesion_dash.dashboard.app_context import AppContext
+from lesion_dash.dashboard.atlas_use import AtlasUse
 from lesion_dash.dashboard.data_root import DataRoot
 from lesion_dash.dashboard.lab_choices import KINDS, MAPS, InputChoices, RoiRequest
 from lesion_dash.dashboard.lab_files import LabFiles
@@ -194,6 +195,28 @@ def test_regions_are_taken_by_name(page: RoiPage, root: Path) -> None:
     line = page.picture.steps.options[1][0]
     assert line.startswith("2. inside Synthetic temporal 1 L and 5 regions more: ")
     assert page.context.banner.message == ""
+
+
+def test_regions_are_those_of_an_atlas_in_the_space_that_was_stated(root: Path) -> None:
+    context = new_context(root)
+    choose(context, atlases=("synthetic_atlas",))
+    page = RoiPage(context)
+    page.input.folder.value = "series"
+    before = run(page)
+    fill(page, page.steps, kind="regions", atlas="synthetic_atlas")
+    page.steps.regions.all.click()
+    press(page, page.steps.add)
+    assert before.recipe.atlas_space is None
+    context.choose_use("synthetic_atlas", AtlasUse(space="Talairach"))
+    context.wait()
+    after = page.answer.run
+    assert after.recipe.atlas_space == after.recipe.steps[0].space == "Talairach"
+    assert after.atlas.grid.space.name == "Talairach"
+    assert after.atlas.grid.space.source != before.atlas.grid.space.source
+    assert page.answer.script.count("space='Talairach'") == 2
+    context.choose_use("synthetic_atlas", AtlasUse())
+    context.wait()
+    assert page.answer.run.recipe.steps[0].space is None
 
 
 def test_a_step_that_cannot_be_done_is_taken_back(page: RoiPage) -> None:

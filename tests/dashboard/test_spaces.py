@@ -27,6 +27,7 @@ from visitor import (
 )
 
 from lesion_dash.cli import main
+from lesion_dash.core.errors import InputError
 from lesion_dash.core.space import KNOWN
 from lesion_dash.dashboard.code import Code
 from lesion_dash.dashboard.page_state import StateValidator
@@ -186,6 +187,15 @@ def test_two_spaces_of_folders_are_one_too_many_for_one_command(root):
     (line,) = Code(context.session).topography(context.choices.selection)[1].splitlines()
     assert line.startswith("# ")
     assert "MNI152NLin6Asym" in line
+
+
+def test_the_report_of_folders_in_two_stated_spaces_is_refused(root):
+    context = open_app(root).context
+    choose(context, folder_a="cohort_a", folder_b="cohort_b", atlases=())
+    enter(context, SpacesPanel(context).fields[0], "MNI152NLin6Asym")
+    choice = ReportPanel(context).choice
+    with pytest.raises(InputError, match="MNI152NLin6Asym"):
+        Reporting(context.session).make(choice, DAY, lambda *_: None, Event())
 
 
 def test_the_report_tells_the_stated_spaces(root):

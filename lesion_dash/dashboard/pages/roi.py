@@ -83,6 +83,8 @@ class RoiPage:
         self.choices.observe(lambda _: settled())
         later = Debounce(PAUSE, guard(self._way_changed))
         self.way.observe(lambda _: later())
+        # Where it is used in another way, such as in another space.
+        self.context.choices.observe(guard(self._atlas_read), names="loaded_atlases")
         # A picked part has another number where the parts are others.
         names = [name for name in self.way.trait_names() if name not in ("picks", "atlas")]
         self.way.observe(self._forget_picks, names=names)
@@ -165,6 +167,13 @@ class RoiPage:
         if self._request is not None and self.way.way != self._request.way:
             self.context.banner.clear()
             self._ask(replace(self._request, way=self.way.way))
+
+    def _atlas_read(self, _change: Any) -> None:
+        answer = self.answer
+        if answer is None or self._is_busy or self._request is None:
+            return
+        if answer.question.recipe(self.context.session.root) != answer.run.recipe:
+            self._ask(answer.question)
 
     def come_back(self) -> None:
         """Other choices were made than those that are shown: the button is to be pressed."""

@@ -12,8 +12,8 @@ import ipywidgets as widgets
 from ...core.space import KNOWN, StatedSpace, space_of_user
 from ...images.space import space_of
 from ..app_context import AppContext
+from ..atlas_use import AtlasUse
 from ..controls import NameList, labelled, note, set_text
-from ..state import AtlasUse
 
 _OFFERED = (*KNOWN, "scanner")
 _CHANGE, _CLOSE = "State another space", "Close"
