@@ -63,7 +63,7 @@ class SpacesPanel:
         self.fields: list[SpaceField] = []
         """One for each input; once made, it is used again."""
         self._rows = widgets.VBox()
-        self._rows.layout.margin = "8px 0 0"
+        self._rows.add_class("ld-spaces")
         self._rows.add_class("ld-hidden")
         self.widget = labelled("Space", self.summary, self.toggle, self._rows)
         guard = context.banner.guard
