@@ -7,6 +7,7 @@ from . import scans as scans
 from .analyses.report import make_report as make_report
 from .atlas.atlas import LabelAtlas as LabelAtlas
 from .atlas.atlas import ProbabilityAtlas as ProbabilityAtlas
+from .atlas.doubts import settle_sides as settle_sides
 from .atlas.finding import find_atlases as find_atlases
 from .atlas.loading import load_atlas as load_atlas
 from .atlas.search import find_regions as find_regions

@@ -15,6 +15,7 @@ from reports import atlas_of, cohorts, no_pictures, report_on, write_study
 from lesion_dash import count_regions, load_atlas, overlap
 from lesion_dash.atlas.doubts import mark_doubtful, side_doubt
 from lesion_dash.cli import main
+from lesion_dash.rois.steps import mask_of_regions
 
 ATLAS = "sample_data/atlas/synthetic_atlas.nii.gz"
 MARK = " (side doubtful)"
@@ -142,6 +143,47 @@ def test_points_have_marked_names(swapped, tmp_path, capsys):
     assert pd.read_csv(out)["region"].iloc[0] == "Synthetic putamen L"
     content = json.loads((tmp_path / "points.provenance.json").read_text())
     assert content["parameters"]["mirror_atlas"] is True
+
+
+def test_regions_are_taken_by_marked_and_by_plain_names(swapped):
+    atlas = load_atlas(swapped)
+    names = ["Synthetic insula L", "Synthetic putamen R"]
+    expected = mask_of_regions(atlas, names).indices
+    for own in (atlas, mark_doubtful(atlas)):
+        for given in (names, [name + MARK for name in names]):
+            assert np.array_equal(mask_of_regions(own, given).indices, expected)
+
+
+def test_regions_of_interest_have_marked_names(swapped, tmp_path, capsys):
+    out = tmp_path / "rois"
+    step = "regions:Synthetic insula L,Synthetic putamen L"  # by their names in the table
+    command = ["roi", "--cohorts", "sample_data/cohort_a", "sample_data/cohort_b"]
+    command += ["--atlas", swapped, "--use", "effect", "--threshold", "-1", "--step", step]
+    command += ["-o", out, "--overwrite"]
+    expected = {
+        (): (MARK, 1),  # what the table calls left lies on the right
+        ("--accept-swapped",): ("", 1),
+        ("--mirror-atlas",): ("", -1),
+    }
+    for options, (mark, side) in expected.items():
+        assert run(*command, *options) == 0
+        printed = capsys.readouterr().out
+        assert printed.startswith("WARNING: tracts: left and right are swapped") is bool(mark)
+        table = pd.read_csv(out / "mask_atlas.tsv", sep="\t")
+        regions = table["region"]
+        assert len(regions)
+        assert set(regions.str.endswith(MARK)) == {bool(mark)}
+        assert {name.removesuffix(MARK) for name in regions} == {
+            "Synthetic insula L",
+            "Synthetic putamen L",
+        }
+        assert set(np.sign(table["peak_x_mm"])) == {side}
+        content = json.loads((out / "provenance.json").read_text())
+        used = {name: content["parameters"][name] for name in ("accept_swapped", "mirror_atlas")}
+        assert used == {
+            "accept_swapped": options == ("--accept-swapped",),
+            "mirror_atlas": options == ("--mirror-atlas",),
+        }
 
 
 def test_a_report_in_python_tells_what_is_accepted_or_mirrored(study):

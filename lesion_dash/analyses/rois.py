@@ -19,6 +19,7 @@ from ..core.text import counted
 from . import fields
 from .console import LONGEST_LIST
 from .fields import option, source
+from .inputs import side_notices
 from .request import Progress, Request, Result
 
 if TYPE_CHECKING:
@@ -176,6 +177,8 @@ class Roi(Request):
         "to name the region at each peak, and for regions:", "ATLAS", group=_WAY, default=None
     )
     labels: fields.Labels
+    accept_swapped: fields.AcceptSwapped
+    mirror_atlas: fields.MirrorAtlas
     pick: tuple[int, ...] = option(
         "keep these regions of interest only", "N", several=True, group=_WAY, default=()
     )
@@ -252,6 +255,8 @@ class Roi(Request):
             atlas=self.atlas,
             labels=self.labels,
             atlas_space=spaces_stated(self.space, ATLAS)[0],
+            accept_swapped=self.accept_swapped,
+            mirror_atlas=self.mirror_atlas,
             picks=self.pick,
         )
 
@@ -294,11 +299,12 @@ class Roi(Request):
             raise InputError(error.subject, error.problem, remedy) from None
         except InputError as error:
             raise _with_own_options(error) from None
+        results = [*_step_lines(run), *_roi_lines(run)]
         test_notes = run.contrast.notes if run.contrast is not None else ()
         return Result(
             files=self._files(run),
             **record_of_run(run),
-            lines=[*_step_lines(run), *_roi_lines(run), self.files_line()],
+            lines=[*side_notices(run.atlas), *results, self.files_line()],
             notes=[*test_notes, *run.rois.notes],
         )
 
@@ -348,7 +354,8 @@ def _step(text: str, request: Roi) -> RecipeStep:
         except csv.Error as error:
             raise InputError(f"--step {text[:40]}...", f"names cannot be read ({error})") from None
         space = spaces_stated(request.space, ATLAS)[0]
-        return InsideRegions(request.atlas, tuple(names), request.labels, space)
+        use = (space, request.accept_swapped, request.mirror_atlas)
+        return InsideRegions(request.atlas, tuple(names), request.labels, *use)
     if kind in ("dilate", "erode", "open", "close"):
         return _morph(text, kind, rest)
     remedy = "see the steps below `lesion-dash roi --help`"

@@ -80,6 +80,19 @@ def settle_sides(
     return atlas if is_accepted else mark_doubtful(atlas)
 
 
+def unmarked(name: str) -> str:
+    """A region's name as its table has it.
+
+    Examples
+    --------
+    >>> unmarked("Synthetic insula L (side doubtful)")
+    'Synthetic insula L'
+    """
+    for mark in _MARKS.values():
+        name = name.removesuffix(mark)
+    return name
+
+
 def is_marked(atlas: Atlas) -> bool:
     """Whether names are marked."""
     return any(region.name.endswith(tuple(_MARKS.values())) for region in atlas.regions)

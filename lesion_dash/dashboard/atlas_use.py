@@ -49,6 +49,12 @@ class AtlasUse:
             raise InputError(text, "says one thing of an atlas twice")
         return cls("".join(sides), "".join(spaces))
 
+    @property
+    def options(self) -> dict[str, bool]:
+        """How doubtful names are used, as requests and recipes have it."""
+        chosen = {"accept_swapped": "accepted", "mirror_atlas": "mirrored"}
+        return {option: self.sides == sides for option, sides in chosen.items()}
+
     def __str__(self) -> str:
         space = f"{_IN_SPACE}{self.space}" if self.space else ""
         return "; ".join(filter(None, (self.sides, space)))

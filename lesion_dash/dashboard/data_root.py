@@ -18,7 +18,7 @@ from ..core.errors import InputError, LesionDashError
 from ..core.text import printable
 from ..files.listing import is_confined
 from ..files.paths import sample_data
-from .atlas_use import AtlasUse
+from .atlas_use import AS_STORED, AtlasUse
 from .environment import ATLAS_VARIABLE, RESULTS_VARIABLE, ROOT_VARIABLE
 from .model.folder_tree import FolderTree
 
@@ -214,12 +214,10 @@ class DataRoot:
             raise InputError(name, "is no atlas of the data root", "choose one from the list")
         return self.atlases[name]
 
-    def stated_space(self, image: str) -> str | None:
-        """The space that was stated of the atlas of this image; None where none was."""
-        files = self.atlases.items()
-        names = (name for name, (own, _) in files if str(own) == image)
-        uses = (self.atlas_uses[name] for name in names if name in self.atlas_uses)
-        return next((use.space for use in uses if use.space), None)
+    def use_of_image(self, image: str) -> AtlasUse:
+        """What was said of the atlas of an image."""
+        names = (name for name, (own, _) in self.atlases.items() if str(own) == image)
+        return next((self.atlas_uses[name] for name in names if name in self.atlas_uses), AS_STORED)
 
 
 def configured_root() -> DataRoot:

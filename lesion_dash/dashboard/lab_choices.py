@@ -253,7 +253,7 @@ class RoiRequest:
     way: Way
 
     def recipe(self, root: DataRoot) -> RoiRecipe:
-        """The recipe; atlases are looked up in the data root, with the spaces stated of them.
+        """The recipe; atlases are looked up in the data root, with what was said of them.
 
         Raises
         ------
@@ -262,6 +262,7 @@ class RoiRequest:
         """
         setup, way = self.setup, self.way
         image, labels = root.atlas_files(way.atlas) if way.atlas else (None, None)
+        use = root.use_of_image(str(image))
         return RoiRecipe(
             source=setup.source,
             threshold=Threshold(way.threshold, way.side),
@@ -269,17 +270,22 @@ class RoiRequest:
             correction=setup.correction,
             n_permutations=setup.n_permutations,
             seed=setup.seed,
-            steps=tuple(
-                replace(step, space=root.stated_space(step.atlas))
-                if isinstance(step, InsideRegions)
-                else step
-                for step in way.steps
-            ),
+            steps=tuple(_as_used(step, root) for step in way.steps),
             connectivity=way.connectivity,
             min_voxels=way.min_voxels,
             min_mm3=way.min_mm3,
             atlas=str(image) if image is not None else None,
             labels=str(labels) if labels is not None else None,
             picks=way.picks,
-            atlas_space=None if image is None else root.stated_space(str(image)),
+            atlas_space=use.space or None,
+            **use.options,
         )
+
+
+def _as_used(step: RecipeStep, root: DataRoot) -> RecipeStep:
+    """A step, with what was said of its atlas since it was made."""
+    if not isinstance(step, InsideRegions):
+        return step
+    use = root.use_of_image(step.atlas)
+    options: dict[str, Any] = {"space": use.space or None, **use.options}
+    return replace(step, **options)

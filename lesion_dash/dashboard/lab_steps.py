@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
+from ..atlas.doubts import unmarked
 from ..atlas.loading import load_atlas
 from ..atlas.tables import read_label_table
 from ..core.errors import InputError
@@ -97,7 +98,7 @@ def _inside_file(root: DataRoot, name: Any, threshold: Any) -> RecipeStep:
 def _inside_regions(root: DataRoot, atlas: str, *names: str) -> RecipeStep:
     image, labels = root.atlas_files(atlas)
     regions = read_label_table(labels).rows if labels is not None else load_atlas(image).regions
-    if not names or not set(names) <= {region.name for region in regions}:
+    if not names or not {unmarked(name) for name in names} <= {region.name for region in regions}:
         raise InputError("step", "names a region that the atlas does not have")
     return InsideRegions(str(image), names, str(labels) if labels is not None else None)
 

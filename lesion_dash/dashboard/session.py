@@ -305,7 +305,7 @@ class Session:
             problem = "their doubtful names are used in different ways"
             remedy = "choose the same for each: “Use anyway”, or “Mirror the atlas”"
             raise InputError(enumerated(names), problem, remedy)
-        return {"accept_swapped": said == {"accepted"}, "mirror_atlas": said == {"mirrored"}}
+        return AtlasUse(*said).options
 
     def stated_spaces(self, files: FileChoice, atlas_names: Sequence[str]) -> tuple[str, ...]:
         """The spaces that were stated of masks and atlases, as a request of them all has it.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from ..atlas.atlas import Atlas
+from ..atlas.doubts import settle_sides
 from ..atlas.loading import load_atlas
 from ..core.defaults import (
     CLUSTER_CONNECTIVITY,
@@ -49,6 +50,14 @@ Source = SeriesSource | ImagesSource | CohortsSource | SplitSource | ScoreSource
 
 def _within(mask: Any) -> Any:
     return call_of(Within, mask, pattern="ld.rois.Within({})")
+
+
+def _atlas_of(recipe: RoiRecipe | InsideRegions, space: str | None, name: str = "") -> Any:
+    """The call that reads the atlas of a recipe or of a step."""
+    stored = call_of(load_atlas, recipe.atlas, labels=recipe.labels, space=space)
+    # None stands for the default, which a script leaves out.
+    mirrored, accepted = recipe.mirror_atlas or None, recipe.accept_swapped or None
+    return call_of(settle_sides, stored, name=name, is_mirrored=mirrored, is_accepted=accepted)
 
 
 def _grid_of(stat_map: Map) -> Any:
@@ -92,21 +101,30 @@ class InsideRegions:
         Path of the label table; by default the one beside the atlas.
     space : str or None
         The space that the atlas lies in, as for `load_atlas`.
+    accept_swapped, mirror_atlas : bool
+        How the atlas is used, as for `settle_sides`.
     """
 
     atlas: str
     names: tuple[str, ...]
     labels: str | None = None
     space: str | None = None
+    accept_swapped: bool = False
+    mirror_atlas: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", as_texts(self.names))
 
     def call(self, stat_map: Any, contrast: Any) -> Any:  # noqa: ARG002
         """The call that reads the atlas and brings it onto the grid of the map."""
-        atlas = call_of(load_atlas, self.atlas, labels=self.labels, space=self.space)
         grid = call_of(_grid_of, stat_map, pattern="{}.grid")
-        return _within(call_of(mask_of_regions, call_of("on_grid", atlas, grid), self.names))
+        local = call_of("on_grid", self.atlas_call, grid)
+        return _within(call_of(mask_of_regions, local, self.names))
+
+    @property
+    def atlas_call(self) -> Any:
+        """The call that reads the atlas."""
+        return _atlas_of(self, self.space)
 
     @property
     def summary(self) -> str:
@@ -165,6 +183,8 @@ class RoiRecipe:
         Numbers of the regions to keep; all where it is empty.
     atlas_space : str or None
         The space that the atlas lies in, as for `load_atlas`.
+    accept_swapped, mirror_atlas : bool
+        How the atlas is used, as for `settle_sides`.
 
     Examples
     --------
@@ -188,6 +208,8 @@ class RoiRecipe:
     labels: str | None = None
     picks: tuple[int, ...] = ()
     atlas_space: str | None = None
+    accept_swapped: bool = False
+    mirror_atlas: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", tuple(self.steps))
@@ -222,10 +244,7 @@ class RoiRecipe:
         masks = [call_of("apply", self.threshold.call, stat_map, name="mask")]
         for step in steps:
             masks.append(call_of("apply", step, masks[-1], name="mask"))
-        atlas = None
-        if self.atlas is not None:
-            how: dict[str, Any] = {"labels": self.labels, "space": self.atlas_space}
-            atlas = call_of(load_atlas, self.atlas, name="atlas", **how)
+        atlas = self.atlas_call
         every = call_of(
             find_rois,
             masks[-1],
@@ -240,6 +259,11 @@ class RoiRecipe:
         rois = call_of("pick", every, self.picks, name="rois") if self.picks else every
         values = None if isinstance(source, MapSource) else source.values(rois)
         return RoiPlan(data, contrast, stat_map, steps, tuple(masks), atlas, every, rois, values)
+
+    @property
+    def atlas_call(self) -> Any:
+        """The call that reads the atlas; None without one."""
+        return None if self.atlas is None else _atlas_of(self, self.atlas_space, "atlas")
 
     @property
     def undone(self) -> RoiRecipe:

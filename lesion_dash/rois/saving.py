@@ -8,7 +8,6 @@ from os import PathLike, fspath
 from typing import Any
 
 from ..atlas.atlas import atlas_input
-from ..atlas.loading import load_atlas
 from ..cohort.cohort import cohort_input
 from ..core.tables import csv_bytes, tsv_bytes
 from ..core.text import call, literal
@@ -16,7 +15,7 @@ from ..files.paths import as_path
 from ..files.writing import FILE_NAME, file_input, provenance_bytes, write_atomically
 from ..images.maps import labels_to_nifti, map_input, nifti_bytes
 from ..images.masks import mask_input
-from .calls import Call, lines_of
+from .calls import Call, evaluate, lines_of
 from .recipe import InsideFile, InsideRegions, RoiRecipe, RoiRun
 from .sources import FILE_CHOICES, ImagesSource, MapSource, SeriesSource
 from .steps import Within
@@ -228,8 +227,6 @@ def _inputs_of(run: RoiRun) -> list[dict[str, Any]]:
     for step, prepared in zip(run.recipe.steps, run.steps, strict=True):
         if isinstance(step, InsideFile) and isinstance(prepared, Within):
             inputs.append(mask_input(as_path(step.path), prepared.mask, is_lesion=False))
-        if isinstance(step, InsideRegions):
-            given = (step.atlas, step.labels)
-            if given != (run.recipe.atlas, run.recipe.labels):
-                inputs.append(atlas_input(load_atlas(*given, space=step.space)))
+        if isinstance(step, InsideRegions) and step.atlas_call != run.recipe.atlas_call:
+            inputs.append(atlas_input(evaluate(step.atlas_call, {})))
     return inputs

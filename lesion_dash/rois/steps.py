@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas.atlas import Atlas
+from ..atlas.doubts import unmarked
 from ..core.defaults import THRESHOLD_SIDE, Connectivity, ThresholdSide
 from ..core.errors import InputError
 from ..core.grid import Grid
@@ -356,7 +357,8 @@ def mask_of_regions(atlas: Atlas, names: Sequence[str]) -> Mask:
     atlas : Atlas
         On the grid that the mask is to have; see their `on_grid`.
     names : sequence of str
-        As in the atlas's label table. A name of several regions means all of them.
+        As in the atlas's label table, marked as doubtful or not. A name of several regions means
+        all of them.
 
     Returns
     -------
@@ -377,15 +379,15 @@ def mask_of_regions(atlas: Atlas, names: Sequence[str]) -> Mask:
     """
     if isinstance(names, str):
         names = [names]
-    known = [region.name for region in atlas.regions]
+    known = [unmarked(region.name) for region in atlas.regions]
     present = frozenset(known)
-    missing = [name for name in names if name not in present]
+    missing = [name for name in names if unmarked(name) not in present]
     if missing or not names:
         problem = f"has no region {missing[0]!r}" if missing else "no region is named"
         near = get_close_matches(missing[0], known, n=1, cutoff=0.5) if missing else []
         remedy = "give names as in its label table" + (f", such as {near[0]!r}" if near else "")
         raise InputError(atlas.name, problem, remedy)
-    requested = frozenset(names)
+    requested = frozenset(map(unmarked, names))
     columns = [column for column, name in enumerate(known) if name in requested]
     rows = [atlas.maps[:, [column]].tocoo().coords[0] for column in columns]
     indices = np.unique(np.concatenate(rows)).astype(np.int32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -32,16 +33,21 @@ from lesion_dash.dashboard.app import App
 from lesion_dash.dashboard.atlas_use import AtlasUse
 from lesion_dash.dashboard.code import Code
 from lesion_dash.dashboard.data_root import DataRoot
+from lesion_dash.dashboard.lab_choices import RoiRequest
+from lesion_dash.dashboard.lab_inputs import setup_of
+from lesion_dash.dashboard.lab_steps import step_of
 from lesion_dash.dashboard.page_state import PageState, StateValidator
 from lesion_dash.dashboard.pages.atlases import AtlasFields
 from lesion_dash.dashboard.pages.brain import BrainPanel
 from lesion_dash.dashboard.pages.choices import ChoicesPanel
 from lesion_dash.dashboard.pages.patients_at_voxel import PatientsAtVoxelPanel
 from lesion_dash.dashboard.pages.regions import RegionsPanel
+from lesion_dash.dashboard.pages.roi import RoiPage
 from lesion_dash.dashboard.reporting import ReportChoice, Reporting
 from lesion_dash.dashboard.session_file import read_session, session_bytes
 from lesion_dash.dashboard.state import MOST_ATLASES
 from lesion_dash.regions.counts import count_regions
+from lesion_dash.rois.recipe import InsideRegions
 
 CORTEX, HALVES, SWAPPED = "synthetic_atlas", "halves", "swapped"
 LINK = f"a=cohort_a&k=5&map=n&atlas={CORTEX}&atlas={HALVES}"
@@ -305,3 +311,26 @@ def test_report_and_command_name_each(two: App) -> None:
     lines = Code(context.session).topography(context.choices.selection)[1].splitlines()
     command = next(line for line in lines if " report " in line)
     assert command.count("--atlas") == 2
+
+
+def test_regions_of_interest_follow_what_is_said_of_a_swapped_atlas(root: Path) -> None:
+    context = open_app(root).context
+    choose(context, folder_a="cohort_a", atlases=(SWAPPED,))
+    page = RoiPage(context)
+    page.choices.kind = "cohorts"
+    page.choices.folder, page.choices.folder_b = "cohort_a", "cohort_a"
+    page.way.atlas = SWAPPED
+    context.wait()
+    image, labels = map(str, context.session.root.atlas_files(SWAPPED))
+    marked = "Synthetic insula L (side doubtful)"
+    step = step_of(json.dumps(["regions", SWAPPED, marked]), context.session.root)
+    assert step == InsideRegions(image, (marked,), labels)
+    asked = RoiRequest(setup_of(page.choices, page.lab.files), replace(page.way.way, steps=(step,)))
+    for sides in ("", "accepted", "mirrored"):
+        context.choose_use(SWAPPED, AtlasUse(sides))
+        recipe = asked.recipe(context.session.root)
+        for used in (recipe, *recipe.steps):
+            assert (used.accept_swapped, used.mirror_atlas) == (
+                sides == "accepted",
+                sides == "mirrored",
+            )
