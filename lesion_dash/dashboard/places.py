@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
+from ..atlas.places import NamedPlace
 from ..core.formats import COORDINATE
 from ..core.grid import Grid
 from ..images.space import space_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Mm = tuple[float, float, float]
 """A place in mm, RAS: x to the right, y to the front, z upwards."""
@@ -36,3 +41,18 @@ def place_words(mm: Mm, grid: Grid) -> str:
 def coordinates(mm: Iterable[float]) -> str:
     """Coordinates to a tenth of a mm, without their unit."""
     return ", ".join(map(COORDINATE.text, mm))
+
+
+def named_places(table: pd.DataFrame) -> list[str]:
+    """The regions of a table of peaks; outside the atlas, how far it is to which.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With the columns region, nearest_region and nearest_mm.
+    """
+    columns = (table["region"], table["nearest_region"], table["nearest_mm"])
+    return [
+        NamedPlace(region, nearest_region=nearest, nearest_mm=away).words
+        for region, nearest, away in zip(*columns, strict=True)
+    ]

@@ -54,7 +54,7 @@ def _within(mask: Any) -> Any:
 
 def _atlas_of(recipe: RoiRecipe | InsideRegions, space: str | None, name: str = "") -> Any:
     """The call that reads the atlas of a recipe or of a step."""
-    stored = call_of(load_atlas, recipe.atlas, labels=recipe.labels, space=space)
+    stored = call_of(load_atlas, recipe.atlas, name=name, labels=recipe.labels, space=space)
     # None stands for the default, which a script leaves out.
     mirrored, accepted = recipe.mirror_atlas or None, recipe.accept_swapped or None
     return call_of(settle_sides, stored, name=name, is_mirrored=mirrored, is_accepted=accepted)

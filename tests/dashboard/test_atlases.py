@@ -57,7 +57,8 @@ LINK = f"a=cohort_a&k=5&map=n&atlas={CORTEX}&atlas={HALVES}"
 def root(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cohort and atlases: regions, front and rear, regions with names of the other side."""
     root = tmp_path_factory.mktemp("atlases")
-    shutil.copytree(sample_data / "cohort_a", root / "cohort_a")
+    for name in ("cohort_a", "cohort_b"):
+        shutil.copytree(sample_data / name, root / name)
     (root / "atlas").mkdir()
     for ending in ("nii.gz", "csv"):
         shutil.copy(sample_data / "atlas" / f"{CORTEX}.{ending}", root / "atlas")
@@ -318,7 +319,7 @@ def test_regions_of_interest_follow_what_is_said_of_a_swapped_atlas(root: Path) 
     choose(context, folder_a="cohort_a", atlases=(SWAPPED,))
     page = RoiPage(context)
     page.choices.kind = "cohorts"
-    page.choices.folder, page.choices.folder_b = "cohort_a", "cohort_a"
+    page.choices.folder, page.choices.folder_b = "cohort_a", "cohort_b"
     page.way.atlas = SWAPPED
     context.wait()
     image, labels = map(str, context.session.root.atlas_files(SWAPPED))
@@ -326,6 +327,16 @@ def test_regions_of_interest_follow_what_is_said_of_a_swapped_atlas(root: Path) 
     step = step_of(json.dumps(["regions", SWAPPED, marked]), context.session.root)
     assert step == InsideRegions(image, (marked,), labels)
     asked = RoiRequest(setup_of(page.choices, page.lab.files), replace(page.way.way, steps=(step,)))
+    press(context, page.test.run)
+    page.way.begin("effect")
+    context.wait()
+    shown, parts = page.parts.table.frame["place"], page.answer.run.every
+    assert any(part.place.nearest_mm > 0 for part in parts)
+    for words, part in zip(shown, parts, strict=True):
+        assert words.startswith(part.place.region)
+        if part.place.nearest_mm > 0:
+            away = f"{part.place.nearest_mm:.1f} mm from {part.place.nearest_region}"
+            assert words == f"outside the atlas, {away}"
     for sides in ("", "accepted", "mirrored"):
         context.choose_use(SWAPPED, AtlasUse(sides))
         recipe = asked.recipe(context.session.root)

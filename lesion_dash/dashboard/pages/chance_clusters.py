@@ -15,6 +15,7 @@ from ...plotting.figures import ML
 from ...stats.size_bias import FILE_NAME, SizeClusters, VolumePermutations
 from ..app_context import AppContext
 from ..controls import card, download_button, heading, note, set_text
+from ..places import named_places
 from ..size_bias_service import SizeBiasRequest, SizeBiasService
 from ..widgets.table import Column, Table
 
@@ -124,7 +125,7 @@ def shown_table(
     """The table as it is shown: the side where both were tested, regions where an atlas is."""
     table = clusters.table
     sides = ["larger" if statistic > 0 else "smaller" for statistic in table["statistic"]]
-    region = [Column("region", "Region at the peak", wraps=True)] if has_regions else []
+    region = [Column("place", "Region at the peak", wraps=True)] if has_regions else []
     lesions = [Column("lesions", "Lesions")] if clusters.test.side == "two-sided" else []
     columns = (
         Column("cluster", "Cluster", COUNT),
@@ -143,4 +144,4 @@ def shown_table(
         Column("voxels", "Cluster (voxels)", COUNT),
         Column("volume_mm3", "Cluster (mL)", VOLUME, 1 / ML),
     )  # fmt: skip
-    return table.assign(lesions=sides), columns
+    return table.assign(lesions=sides, place=named_places(table)), columns

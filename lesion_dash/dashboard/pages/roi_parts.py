@@ -15,7 +15,7 @@ from ..controls import NameList, bind, card, heading, labelled, note, set_text
 from ..lab_choices import WayChoices
 from ..page_inputs import number_field
 from ..pick_list import offer_several
-from ..places import Mm, coordinates
+from ..places import Mm, coordinates, named_places
 from ..roi_lab import RoiResult
 from ..widgets.table import Column, Table
 
@@ -142,10 +142,11 @@ def shown_table(table: pd.DataFrame, answer: RoiResult) -> tuple[pd.DataFrame, t
         *(() if answer.run.contrast is None else tested),
         Column("peak", "Peak (mm)"),
         Column("centre", "Centre of mass (mm)"),
-        *([Column("region", "Region", wraps=True)] if (table["region"] != "").any() else []),
+        *([Column("place", "Region", wraps=True)] if (table["region"] != "").any() else []),
     )
     peak = _places(table, "peak_x_mm", "peak_y_mm", "peak_z_mm")
-    return table.assign(peak=peak, centre=_places(table, "x_mm", "y_mm", "z_mm")), columns
+    centre, place = _places(table, "x_mm", "y_mm", "z_mm"), named_places(table)
+    return table.assign(peak=peak, centre=centre, place=place), columns
 
 
 def _places(table: pd.DataFrame, *axes: str) -> list[str]:
