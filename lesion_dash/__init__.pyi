@@ -37,6 +37,7 @@ from .regions.involvement import region_involvement as region_involvement
 from .regions.load import LesionLoad as LesionLoad
 from .regions.load import lesion_load as lesion_load
 from .regions.points import assign_points as assign_points
+from .regions.symptoms import predict_from_regions as predict_from_regions
 from .regions.symptoms import region_symptoms as region_symptoms
 from .regions.symptoms import table_symptoms as table_symptoms
 from .report.findings import ReportRequest as ReportRequest
@@ -49,9 +50,13 @@ from .stats.differences import cohort_differences as cohort_differences
 from .stats.lesion_symptom.cluster_table import find_symptom_clusters as find_symptom_clusters
 from .stats.lesion_symptom.mapping import SymptomMap as SymptomMap
 from .stats.lesion_symptom.mapping import map_symptom as map_symptom
+from .stats.lesion_symptom.multivariate import MultivariateMap as MultivariateMap
+from .stats.lesion_symptom.multivariate import map_multivariate as map_multivariate
 from .stats.lesion_symptom.planning import lookalikes as lookalikes
 from .stats.lesion_symptom.planning import power_map as power_map
 from .stats.lesion_symptom.planning import resolution_map as resolution_map
+from .stats.lesion_symptom.prediction import SymptomPrediction as SymptomPrediction
+from .stats.lesion_symptom.prediction import predict_symptom as predict_symptom
 from .stats.overlap import Overlap as Overlap
 from .stats.overlap import overlap as overlap
 from .stats.permutation import permute_volumes as permute_volumes

@@ -5,6 +5,7 @@ from .size_bias import SizeBias as SizeBias
 from .overlap import OverlapRequest as OverlapRequest
 from .differences import Compare as Compare
 from .lsm import LesionSymptomMap as LesionSymptomMap
+from .prediction import PredictSymptom as PredictSymptom
 from .coverage import CoverageRequest as CoverageRequest
 from .report import WriteReport as WriteReport
 from .load import Load as Load

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..core import defaults
 from ..core.defaults import SIGNIFICANCE_LEVEL
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..stats.lesion_symptom.cluster_table import SymptomClusters
     from ..stats.lesion_symptom.column_tests import ColumnTests
     from ..stats.lesion_symptom.mapping import SymptomMap
+    from ..stats.lesion_symptom.multivariate import MultivariateMap
 
 SCRIPT_NAME = "lsm_script.py"
 REGIONS_NAME = "regions.csv"
@@ -62,6 +63,11 @@ class LesionSymptomMap(Request):
     )
     compare_control: bool = option(
         "write the maps without control of lesion volume as well", default=False
+    )
+    multivariate: Literal["ridge", "svr"] | None = option(
+        "map a model of all voxels together as well, ridge regression or linear support vector "
+        "regression, and where both maps agree; of the tests ols and rank",
+        default=None,
     )
     min_lesioned: int | None = option(
         "voxels with at least K lesioned and as many spared patients are tested (default: 5 % of "
@@ -108,14 +114,16 @@ class LesionSymptomMap(Request):
     def outputs(self) -> list[str]:
         from ..plotting.symptoms import SCATTER_NAME, SLICES_NAME
         from ..stats.lesion_symptom.cluster_table import TABLE_NAME
+        from ..stats.lesion_symptom.multivariate import file_names as multivariate_names
         from ..stats.lesion_symptom.quantities import file_names
         from ..stats.lesion_symptom.univariate import LINEAR
 
         maps = file_names(self.test, self.v)
         both = [f"{_WITHOUT}{name}" for name in maps] if self.compare_control else []
+        together = multivariate_names(self.multivariate, self.v) if self.multivariate else []
         regions = [REGIONS_NAME] if self.atlas and self.test in LINEAR else []
         tables = [TABLE_NAME, *regions, "null.csv", "patients.csv"]
-        return [*maps, *both, *tables, SLICES_NAME, SCATTER_NAME, SCRIPT_NAME]
+        return [*maps, *both, *together, *tables, SLICES_NAME, SCATTER_NAME, SCRIPT_NAME]
 
     def run(self, progress: Progress) -> Result:
         from ..atlas.atlas import atlas_input
@@ -128,21 +136,24 @@ class LesionSymptomMap(Request):
             atlas = atlas.on_grid(cohort.grid)
         symptom_map = self._map(cohort, self.control, progress)
         without = self._map(cohort, "none", progress) if self.compare_control else None
+        together = self._together(symptom_map, progress)
         clusters = find_symptom_clusters(symptom_map, atlas)
         regions = self._regions(cohort, atlas, progress)
         lines = _summary(symptom_map, clusters)
         if regions is not None:
             lines += _region_lines(regions)
+        if together is not None:
+            lines += _together_lines(together)
         if without is not None:
             lines.append(_comparison(symptom_map, without))
         if atlas is None and len(clusters):
             lines.append("peaks are coordinates in mm: give an atlas to name their regions")
         return Result(
-            files=self._files(symptom_map, without, clusters, regions),
+            files=self._files(symptom_map, without, together, clusters, regions),
             inputs=[cohort_input(cohort), *([atlas_input(atlas)] if atlas is not None else [])],
             counts=_counts(symptom_map, clusters),
             lines=[*side_notices(atlas), *lines, self.files_line()],
-            notes=_each_once(symptom_map, regions),
+            notes=_each_once(symptom_map, together, regions),
         )
 
     def _map(self, cohort: Cohort, control: defaults.Control, progress: Progress) -> SymptomMap:
@@ -165,6 +176,14 @@ class LesionSymptomMap(Request):
             blocks=self.blocks,
             progress=progress(doing, "permutation"),
         )
+
+    def _together(self, symptom_map: SymptomMap, progress: Progress) -> MultivariateMap | None:
+        from ..stats.lesion_symptom.multivariate import map_multivariate
+
+        if self.multivariate is None:
+            return None
+        doing = progress(f"{self.multivariate} of {self.score}", "permutation")
+        return map_multivariate(symptom_map, self.multivariate, progress=doing)
 
     def _regions(
         self, cohort: Cohort, atlas: Atlas | None, progress: Progress
@@ -192,6 +211,7 @@ class LesionSymptomMap(Request):
         self,
         symptom_map: SymptomMap,
         without: SymptomMap | None,
+        together: MultivariateMap | None,
         clusters: SymptomClusters,
         regions: ColumnTests | None,
     ) -> Iterator[tuple[str, Any]]:
@@ -210,6 +230,9 @@ class LesionSymptomMap(Request):
             if maps is not None:
                 for name, image in maps.files.items():
                     yield f"{prefix}{name}", nifti_parts(image.to_nifti())
+        if together is not None:
+            for name, image in together.files.items():
+                yield name, nifti_parts(image.to_nifti())
         yield TABLE_NAME, csv_bytes(clusters.table)
         if regions is not None:
             yield REGIONS_NAME, csv_bytes(regions.table)
@@ -221,7 +244,7 @@ class LesionSymptomMap(Request):
         yield SCRIPT_NAME, f"{again.as_python()}\n".encode()
 
 
-def _each_once(*results: SymptomMap | ColumnTests | None) -> list[str]:
+def _each_once(*results: SymptomMap | MultivariateMap | ColumnTests | None) -> list[str]:
     """The notes of all results."""
     notes = [note for result in results if result is not None for note in result.notes]
     return list(dict.fromkeys(notes))
@@ -316,6 +339,18 @@ def _region_lines(regions: ColumnTests) -> list[str]:
             f"  {row['name']}: {part}; corrected p {row['corrected_p']:.3g} over all regions"
         )
     return lines
+
+
+def _together_lines(together: MultivariateMap) -> list[str]:
+    """What the model of all voxels found, and where both maps agree."""
+    level = SIGNIFICANCE_LEVEL
+    own, both = (int((p <= level).sum()) for p in (together.corrected_p, together.conjunction_p))
+    return [
+        together.sentence,
+        f"{counted(own, 'voxel')} with corrected p at most {level:g} in the model of all voxels "
+        f"(z above {together.threshold():.2f}), {both:,} in both maps with the same sign: a place "
+        "found by both is the more robust one, one found by neither is not shown to be spared",
+    ]
 
 
 def _comparison(symptom_map: SymptomMap, without: SymptomMap) -> str:

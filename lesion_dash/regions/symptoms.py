@@ -32,7 +32,16 @@ from ..stats.lesion_symptom.column_tests import (
     ColumnTests,
     compare_columns,
 )
+from ..stats.lesion_symptom.kernels import Model
 from ..stats.lesion_symptom.patients import select_patients
+from ..stats.lesion_symptom.prediction import (
+    FOLDS,
+    REPEATS,
+    PredictionChoice,
+    PredictionControl,
+    SymptomPrediction,
+    predict_from_products,
+)
 from .load import LesionLoad
 
 
@@ -89,6 +98,54 @@ def region_symptoms(
     shares = load.of_region[patients.rows]
     tests = compare_columns(shares, names, patients, choice, progress, noun="regions")
     return replace(tests, notes=(*load.notes, *tests.notes))
+
+
+def predict_from_regions(
+    load: LesionLoad,
+    score: str,
+    *,
+    model: Model = "ridge",
+    covariates: Sequence[str] = (),
+    control: PredictionControl = CONTROL,
+    folds: int = FOLDS,
+    repeats: int = REPEATS,
+    permutations: int = PERMUTATIONS,
+    seed: int = SEED,
+    sites: str | None = None,
+    progress: Progress | None = None,
+) -> SymptomPrediction:
+    """Predict a score from the share of each region that is lesioned, in patients left out.
+
+    Parameters
+    ----------
+    load : LesionLoad
+        Of a cohort with a participants table. Shares are taken as they are, from 0 to 1.
+    score, model, covariates, control, folds, repeats, permutations, seed, sites, progress
+        As for `predict_symptom`.
+
+    Returns
+    -------
+    SymptomPrediction
+
+    Raises
+    ------
+    InputError
+        As for `predict_symptom`.
+
+    Examples
+    --------
+    >>> from lesion_dash import lesion_load, load_atlas, load_cohort
+    >>> atlas = load_atlas("sample_data/atlas/synthetic_atlas.nii.gz")
+    >>> load = lesion_load(load_cohort("sample_data/cohort_a"), atlas)
+    >>> predict_from_regions(load, "nihss", permutations=0).models
+    ('mean', 'volume', 'lesions')
+    """
+    choice = PredictionChoice(model, control, folds, repeats, permutations, seed)
+    patients = select_patients(load.cohort, score, covariates, None, control, sites)
+    shares = np.nan_to_num(load.of_region[patients.rows])
+    features = f"the shares of {counted(shares.shape[1], 'region')}"
+    found = predict_from_products(shares @ shares.T, patients, choice, features, sites, progress)
+    return replace(found, notes=(*load.notes, *found.notes))
 
 
 def table_symptoms(

@@ -122,3 +122,19 @@ def false_discovery_rate(p: Float) -> Float:
     from scipy.stats import false_discovery_control
 
     return np.asarray(false_discovery_control(p)) if p.size else p
+
+
+def wilson(count: ArrayLike, n: ArrayLike, z: float) -> tuple[Float, Float]:
+    """Middle and half of Wilson's interval of a share, z its quantile of the normal distribution.
+
+    Parameters
+    ----------
+    count, n : array_like
+        Patients with a symptom, and all.
+    z : float
+    """
+    size = np.asarray(n, float)
+    share = np.asarray(count, float) / size
+    middle = (np.asarray(count, float) + z**2 / 2) / (size + z**2)
+    half = z * np.sqrt(share * (1 - share) / size + z**2 / (4 * size**2)) / (1 + z**2 / size)
+    return np.asarray(middle), np.asarray(half)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...core.defaults import Control, SymptomSide, SymptomTest
 from ..patterns import Patterns
 from .design import Design, make_design, orthonormal, partial_t, permuted_orders
-from .effects import hedges_g, log10_bayes_factor
+from .effects import hedges_g, log10_bayes_factor, wilson
 from .logistic import LogisticDesign, make_logistic_design
 from .null import Heights, LinearNull, PermutationNull, ScreenedNull
 from .path import PathPatterns, sums_of_pairs
@@ -321,17 +321,15 @@ def _shares(patients: SymptomPatients, patterns: PathPatterns) -> dict[str, Call
     spared = patients.score.sum() - lesioned
     sizes = patterns.n, patients.size - patterns.n
 
-    def wilson(count: Float, n: NDArray[np.int64]) -> tuple[Float, Float, Float]:
-        share = count / n
-        middle = (count + z**2 / 2) / (n + z**2)
-        half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-        return share, middle - half, middle + half
+    def bounded(count: Float, n: NDArray[np.int64]) -> tuple[Float, Float, Float]:
+        middle, half = wilson(count, n, z)
+        return count / n, middle - half, middle + half
 
     @cache
     def bounds() -> tuple[Float, Float, Float]:
         (a, a_low, a_high), (b, b_low, b_high) = (
-            wilson(lesioned, sizes[0]),
-            wilson(spared, sizes[1]),
+            bounded(lesioned, sizes[0]),
+            bounded(spared, sizes[1]),
         )
         low = a - b - np.sqrt((a - a_low) ** 2 + (b_high - b) ** 2)
         high = a - b + np.sqrt((a_high - a) ** 2 + (b - b_low) ** 2)

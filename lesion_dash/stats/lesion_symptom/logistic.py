@@ -62,6 +62,11 @@ class LogisticDesign:
         return self._prepared(self.score[:, None])
 
     def permuted(self, permutations: int, seed: int, together: int) -> Iterator[Float]:
+        """What `drawn` scores are multiplied with, prepared as those of the data."""
+        for draws in self.drawn(permutations, seed, together):
+            yield self._prepared(draws)
+
+    def drawn(self, permutations: int, seed: int, together: int) -> Iterator[Float]:
         """Scores drawn given the covariates and the number of impaired patients.
 
         Where covariates tell who is likely to be impaired, shuffled scores are no fair
@@ -85,7 +90,7 @@ class LogisticDesign:
                     either = random[patient] + of_block[place, left]
                     draws[patient] = either < log_odds[patient] + ways
                     left -= draws[patient].astype(np.int64)
-            yield self._prepared(draws)
+            yield draws
 
     def _prepared(self, scores: Float) -> Float:
         """Divided by the root of N as well, so that statistics have the size of correlations."""

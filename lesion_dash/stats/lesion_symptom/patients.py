@@ -123,11 +123,11 @@ def select_patients(
     cohort: Cohort,
     score: str,
     covariates: Sequence[str] = (),
-    test: SymptomTest = SYMPTOM_TEST,
+    test: SymptomTest | None = SYMPTOM_TEST,
     control: Control = CONTROL,
     blocks: str | None = None,
 ) -> SymptomPatients:
-    """The patients with a score and all covariates.
+    """The patients with a score and all covariates; without a test, with a score of any kind.
 
     Raises
     ------
@@ -194,11 +194,16 @@ def _check_range(name: str, values: Float) -> None:
         raise InputError(name, problem, "give it in another unit")
 
 
-def _check_score(name: str, score: Float, test: SymptomTest) -> None:
+def _check_score(name: str, score: Float, test: SymptomTest | None) -> None:
     values = np.unique(score)
     if values.size == 1:
         raise InputError(name, f"is {values[0]:g} in all patients", "choose a score that varies")
     is_binary = values.size == 2
+    if test is None:
+        if is_binary and not np.array_equal(values, [0, 1]):
+            problem = f"has two values, {values[0]:g} and {values[1]:g}"
+            raise InputError(name, problem, "code a symptom as 1, and none as 0")
+        return
     if test in BINARY and (not is_binary or not np.array_equal(values, [0, 1])):
         problem = f"has {values.size} values from {values[0]:g} to {values[-1]:g}"
         remedy = f"{test} takes a score of 0 and 1: choose ols, or rank"
