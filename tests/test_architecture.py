@@ -35,6 +35,7 @@ KEPT_TO = {
     "distributed": {"cohort"},
     "SimpleITK": {"transforms", "scans"},
     "dipy": {"scans"},
+    "sklearn": {"stats"},
 }
 # Modules that open files by themselves: their own, the system's, or other packages'. A user's
 # images and tables are read by the package "files" alone, so that no link leads out of a root.
