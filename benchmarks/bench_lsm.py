@@ -19,7 +19,7 @@ from report import facts_of_machine, table, targets_table
 from synthetic import mask_name, write_cohort
 from targets import Target, at_most
 
-from lesion_dash import load_cohort, map_symptom
+from lesion_dash import load_cohort, map_multivariate, map_symptom, predict_symptom
 from lesion_dash.cohort.cohort import Cohort
 
 HERE = Path(__file__).parent
@@ -32,6 +32,8 @@ NOTES = """\
 - "largest" is the family-wise error alone; "all" adds the v-th largest statistics of 10, 100 and
   1,000 mm³ and the largest cluster at p < 0.001. "welch" and "brunner-munzel" are "largest" of
   these tests; all other rows are of a linear regression.
+- "ridge" and "svr" are models of all voxels together; "prediction" is a nested cross-validation, 10
+  folds 10 times, without permutations, and "permuted, prediction" 1,000 permutations of all of it.
 - nilearn tests the same voxels, a column each, without lesion volume; its run of 1,000
   permutations is extrapolated from {few} and {many}."""
 
@@ -100,6 +102,17 @@ def measure(cohort: Cohort, score: str, few: int, many: int) -> dict[str, float]
     found["all"] = per_run(control="none", min_lesioned=5)
     for test in ("welch", "brunner-munzel"):
         found[test] = ours(PERMUTATIONS, **none, test=test) - ours(20, **none, test=test)
+    alone = map_symptom(cohort, score, permutations=PERMUTATIONS, **none)
+    for model in ("ridge", "svr"):
+        map_multivariate(map_symptom(cohort, score, permutations=20, **none), model)  # imports
+        found[model] = seconds(lambda model=model: map_multivariate(alone, model))
+
+    def predicted(permutations: int) -> float:
+        return seconds(lambda: predict_symptom(cohort, score, permutations=permutations))
+
+    predicted(0)  # imports
+    found["prediction"] = predicted(0)
+    found["permuted_prediction"] = predicted(PERMUTATIONS) - found["prediction"]
     before = peak()
     ours(PERMUTATIONS, **none)
     middle = peak()
@@ -151,9 +164,12 @@ def markdown(source: str, found: dict[str, float]) -> str:
         at_least("nilearn / ours, whole run of 1,000", whole, 80),
         at_most("with covariates / without", found["covariates"] / found["largest"], 1.15),
         at_most("v-th largest and clusters, CPU s per 1,000", found["all"], 2),
+        at_most("ridge, CPU s per 1,000", found["ridge"], 3),
+        at_most("svr, CPU s per 1,000", found["svr"], 3),
+        at_most("nested cross-validation, 10 repeats, CPU s", found["prediction"], 2),
         at_most("memory of 10,000 permutations above 1,000, MB", found["memory_of_ten_times"], 20),
     ]
-    tests = ("welch", "brunner-munzel")
+    tests = ("welch", "brunner-munzel", "ridge", "svr", "prediction", "permuted_prediction")
     names = ("largest", "covariates", "all", *tests, "whole", "nilearn", "nilearn_whole")
     rows = [[name.replace("_", ", "), f"{found[name]:.3f}"] for name in names]
     size = f"{found['patients']:,.0f} patients, {found['voxels']:,.0f} voxels"

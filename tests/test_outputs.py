@@ -58,7 +58,11 @@ COMMANDS = {
     "compare": ["compare", A, B, "-o", "compare"],
     "lsm": [
         *("lsm", A, "--score", "nihss", "--covariates", "age", "sex", "-o", "lsm", *PEOPLE),
-        *("--permutations", "100", *ATLAS),
+        *("--permutations", "100", "--multivariate", "ridge", *ATLAS),
+    ],
+    "predict": [
+        *("predict", A, "--score", "nihss", "--covariates", "age", "sex", "-o", "predict"),
+        *("--permutations", "100", *PEOPLE),
     ],
     "coverage": ["coverage", A, "-o", "coverage/coverage.csv", "--plot", "coverage/coverage.png"],
     "report": ["report", A, "-o", "report", *ATLAS, *PEOPLE],

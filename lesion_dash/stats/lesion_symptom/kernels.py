@@ -27,7 +27,7 @@ MODELS = {
 EPSILON = 0.1
 """Errors that support vectors do not count, in standard deviations of the score; the default of
 libsvm, and so of R LESYMAP."""
-_TOLERANCE = 1e-5  # of libsvm; measured: coefficients are then right to about this part
+_TOLERANCE = 1e-3  # of libsvm, its default: weights are then those of R's e1071 and R LESYMAP
 
 
 def one_thread() -> AbstractContextManager:
