@@ -56,6 +56,7 @@ def columns():
         "age": generator.normal(60, 10, PATIENTS).round(2),
         "site": generator.permutation(np.array(["A", "B", "C"])[np.arange(PATIENTS) % 3]),
         "same": ["A"] * PATIENTS,
+        "alone": ["A"] * (PATIENTS - 1) + ["B"],
         "code": np.arange(PATIENTS) % 2 + 1,
     }
 
@@ -443,6 +444,7 @@ def test_6_11_the_same_numbers_whatever_the_names(cohort, columns, tmp_path):
         ({"repeats": 0}, "repeats"),
         ({"permutations": 5}, "permutations"),
         ({"sites": "same"}, "same"),
+        ({"sites": "alone"}, "left without"),
         ({"min_lesioned": 48}, "no voxel"),
     ],
 )

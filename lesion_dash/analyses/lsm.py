@@ -345,13 +345,13 @@ def _together_lines(together: MultivariateMap) -> list[str]:
     """What the model of all voxels found, and where both maps agree."""
     level = SIGNIFICANCE_LEVEL
     own, both = (int((p <= level).sum()) for p in (together.corrected_p, together.conjunction_p))
-    found = (
+    agreement = (
         f"{counted(own, 'voxel')} with corrected p at most {level:g} in the model of all voxels "
         f"(z above {together.threshold():.2f}), {both:,} in both maps with the same sign: a place "
         "found by both is the more robust one, one found by neither is not shown to be without "
         "an effect"
     )
-    return [together.sentence, found]
+    return [together.sentence, agreement]
 
 
 def _comparison(symptom_map: SymptomMap, without: SymptomMap) -> str:

@@ -144,8 +144,9 @@ def predict_from_regions(
     patients = select_patients(load.cohort, score, covariates, None, control, sites)
     shares = np.nan_to_num(load.of_region[patients.rows])
     features = f"the shares of {counted(shares.shape[1], 'region')}"
-    found = predict_from_products(shares @ shares.T, patients, choice, features, sites, progress)
-    return replace(found, notes=(*load.notes, *found.notes))
+    products = shares @ shares.T
+    prediction = predict_from_products(products, patients, choice, features, sites, progress)
+    return replace(prediction, notes=(*load.notes, *prediction.notes))
 
 
 def table_symptoms(

@@ -194,8 +194,9 @@ class SupportVectorFold(_LesionFold):
         spread = np.sqrt((residuals**2).sum(axis=0) / self._free.shape[1])
         scale = np.where(spread > 0, spread, 1.0)
         products = self._free @ self._own @ self._free.T / self._unit
-        found, intercepts = support_vector_coefficients(products, cost, residuals / scale, EPSILON)
-        rest = self._others @ (self._free @ (self._free.T @ found)) / self._unit + intercepts
+        scaled = residuals / scale
+        duals, intercepts = support_vector_coefficients(products, cost, scaled, EPSILON)
+        rest = self._others @ (self._free @ (self._free.T @ duals)) / self._unit + intercepts
         return np.asarray(self._hat @ own + rest * scale)
 
 

@@ -152,13 +152,13 @@ def map_multivariate(
     null = LinearNull(symptom_map.grid, patterns, norms, shuffled, symptom_map.side)
     volume = symptom_map.grid.voxel_volume
     numbers = {v: voxels_in(v, volume) for v in symptom_map.v_mm3}
-    found = null.run(symptom_map.permutations, symptom_map.seed, list(numbers.values()))
+    permuted = null.run(symptom_map.permutations, symptom_map.seed, list(numbers.values()))
     z = np.asarray(patterns.members @ (duals[:, 0] / unit)) / norms
     heights = null.heights_of(z)
     of_voxel = patterns.of_voxel
 
     def corrected(v: int = 1) -> Float:
-        return found.corrected_p(heights, v)[of_voxel]
+        return permuted.corrected_p(heights, v)[of_voxel]
 
     def conjunction() -> Float:
         agrees = np.sign(z[of_voxel]) == np.sign(symptom_map.statistic)
@@ -181,7 +181,7 @@ def map_multivariate(
         univariate=symptom_map,
         model=model,
         penalty=penalty,
-        null=found,
+        null=permuted,
         notes=_warnings(symptom_map, model),
     )
 
@@ -217,8 +217,8 @@ class _Solver:
         free, residuals = self._free, self._free @ (self._free.T @ residuals)
         spread = 1 / np.sqrt(free.shape[1])  # the standard deviation of a score of length 1
         cost = 1 / self._penalty
-        found, _ = support_vector_coefficients(self._map, cost, residuals / spread, EPSILON)
-        return np.asarray(weights * (free @ (free.T @ found)) * spread)
+        duals, _ = support_vector_coefficients(self._map, cost, residuals / spread, EPSILON)
+        return np.asarray(weights * (free @ (free.T @ duals)) * spread)
 
 
 def _duals(solver: _Solver, permutations: int, seed: int, progress: Progress | None) -> Float:

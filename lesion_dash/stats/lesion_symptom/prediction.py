@@ -42,6 +42,7 @@ MEAN, VOLUME, BOTH, LESIONS = "mean", "volume", "volume and covariates", "lesion
 _TOGETHER = 256  # permutations of one product; measured: some MB stay in the cache
 _BINS = 5  # of a calibration curve, of 20 % of the patients each; arbitrary
 _FEW = 100  # patients, as for multivariate maps
+_LEAST_LEFT = 5  # patients more than terms to learn from; arbitrary, as many inner folds as that
 _FEW_WITH = 10  # patients with a symptom, or without; arbitrary
 
 STATEMENT = (
@@ -145,21 +146,21 @@ class SymptomPrediction:
 
     def p(self, scheme: str, model: str = LESIONS) -> float:
         """P of R², by permutations of the whole nested cross-validation; NaN without any."""
-        found = self.null.get((scheme, model, "r2"))
-        if found is None:
+        permuted = self.null.get((scheme, model, "r2"))
+        if permuted is None:
             return float("nan")
         value = self.measures(scheme, model)["r2"].mean()
-        return float(share_as_large(found, np.array(value - ROUNDING * abs(value))))
+        return float(share_as_large(permuted, np.array(value - ROUNDING * abs(value))))
 
     def gain(self, scheme: str) -> tuple[float, float]:
         """By how much R² of the lesions exceeds that of volume and covariates, and its p."""
         values = [self.measures(scheme, model)["r2"].mean() for model in (LESIONS, self.baseline)]
         difference = float(values[0] - values[1])
-        found = self.null.get((scheme, LESIONS, "gain"))
-        if found is None:
+        permuted = self.null.get((scheme, LESIONS, "gain"))
+        if permuted is None:
             return difference, float("nan")
         least = np.array(difference - ROUNDING * abs(difference))
-        return difference, float(share_as_large(found, least))
+        return difference, float(share_as_large(permuted, least))
 
     @property
     def summary(self) -> pd.DataFrame:
@@ -315,8 +316,8 @@ def predict_symptom(
     --------
     >>> from lesion_dash import load_cohort
     >>> cohort = load_cohort("sample_data/cohort_a")
-    >>> found = predict_symptom(cohort, "nihss", covariates=["age"], permutations=99)
-    >>> found.models
+    >>> prediction = predict_symptom(cohort, "nihss", covariates=["age"], permutations=99)
+    >>> prediction.models
     ('mean', 'volume', 'volume and covariates', 'lesions')
     """
     choice = PredictionChoice(model, control, folds, repeats, permutations, seed)
@@ -367,6 +368,7 @@ def predict_from_products(
         left_out = f"one {sites} left out"
         fold_names[left_out] = _names_of_blocks(patients, sites)
         schemes[left_out] = [patients.blocks]
+        _check_sites(patients, fold_names[left_out], terms[LESIONS].shape[1])
     scores = _Scores.of(patients, terms, choice)
     total = sum(np.unique(own).size for folds in schemes.values() for own in folds) * len(terms)
     steps = iter(range(1, total + 1))
@@ -385,13 +387,13 @@ def predict_from_products(
             lesions = products if model == LESIONS else None
             run = _Run(columns, lesions, choice.model, is_binary)
             with one_thread():
-                found = [run.predict(scores.of_model(model), own, step) for own in folds]
-            predicted[scheme, model] = np.array([one.predicted for one in found])
-            r2 = np.mean([one.r2 for one in found], axis=0)
+                of_repeats = [run.predict(scores.of_model(model), own, step) for own in folds]
+            predicted[scheme, model] = np.array([one.predicted for one in of_repeats])
+            r2 = np.mean([one.r2 for one in of_repeats], axis=0)
             shuffled, given[model] = np.split(r2[1:], [choice.permutations])
             if choice.permutations and model != MEAN:
                 null[scheme, model, "r2"] = shuffled
-        penalties[scheme] = np.concatenate([one.penalties for one in found])
+        penalties[scheme] = np.concatenate([one.penalties for one in of_repeats])
         if choice.permutations:
             null[scheme, LESIONS, "gain"] = given[LESIONS] - given[_baseline(terms)]
     return SymptomPrediction(
@@ -446,6 +448,15 @@ def _names_of_blocks(patients: SymptomPatients, column: str) -> list[str]:
     if np.unique(patients.blocks).size < 2:
         raise InputError(column, "is the same in all patients", "leave the sites out")
     return names
+
+
+def _check_sites(patients: SymptomPatients, names: Sequence[str], terms: int) -> None:
+    """Check that patients are left to learn from, whichever site is left out."""
+    sizes = np.bincount(patients.blocks)
+    left, least = patients.size - int(sizes.max()), terms + _LEAST_LEFT
+    if left < least:
+        problem = f"{left} patients are left without {names[int(sizes.argmax())]}"
+        raise InputError("sites", problem, f"{least} are needed: leave the sites out")
 
 
 @dataclass(frozen=True, eq=False)
@@ -512,10 +523,10 @@ class _Run:
             fold = self._fold(np.flatnonzero(folds != number), np.flatnonzero(folds == number))
             for first in range(0, scores.shape[1], _TOGETHER):
                 part = slice(first, first + _TOGETHER)
-                found, left_out, chosen = fold.predict(scores[:, part])
+                values, left_out, chosen = fold.predict(scores[:, part])
                 if self.is_binary:
-                    found = probabilities(left_out, scores[fold.train, part], found)
-                predicted[fold.test, part] = found
+                    values = probabilities(left_out, scores[fold.train, part], values)
+                predicted[fold.test, part] = values
                 if not first:
                     penalties.append(chosen[0])
             step()
