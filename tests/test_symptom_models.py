@@ -37,6 +37,7 @@ from lesion_dash.stats.lesion_symptom.folds import (
     SupportVectorFold,
     probabilities,
 )
+from lesion_dash.stats.lesion_symptom.logistic import bias_reduced_log_odds
 
 PATIENTS = 48
 EASY = 2  # of the place that the score follows
@@ -208,6 +209,12 @@ def test_6_12_a_choice_that_does_not_fit_is_one_sentence(cohort, score, test, ch
 # 6.11: predictions.
 
 
+def terms_of_volume(patients):
+    """An intercept, volume and its logarithm."""
+    forms = np.column_stack([np.log(patients.volumes), patients.volumes])
+    return np.column_stack([np.ones(patients.size), stats.zscore(forms)])
+
+
 def by_hand(found, model="ridge"):
     """Predictions by scikit-learn on patients x voxels, fold by fold."""
     patients = found.patients
@@ -215,9 +222,7 @@ def by_hand(found, model="ridge"):
     indices = np.flatnonzero(counts >= 5)
     rows = [np.isin(indices, patients.lesion(row)) for row in range(patients.size)]
     x = np.array(rows, float)
-    terms = np.column_stack(
-        [np.ones(patients.size), *patients.covariates.values(), np.log(patients.volumes)]
-    )
+    terms = np.column_stack([terms_of_volume(patients), *patients.covariates.values()])
     folds = next(iter(found.schemes.values()))[0]
     predicted = np.empty(patients.size)
     for fold in range(found.choice.folds):
@@ -264,7 +269,7 @@ def test_6_11_ridge_is_scikit_learns_with_all_refitted_in_each_fold(cohort):
 def test_6_11_baselines_are_regressions_and_figures_are_scikit_learns(cohort):
     found = predict_symptom(cohort, "score", covariates=["age"], folds=6, repeats=3, permutations=0)
     patients, score = found.patients, found.patients.score
-    volume = np.log(patients.volumes)[:, None]
+    volume = terms_of_volume(patients)
     both = np.column_stack([volume, *patients.covariates.values()])
     for repeat, folds in enumerate(found.schemes["6 folds"]):
         sizes = np.bincount(folds)
@@ -391,7 +396,7 @@ def test_6_11_sites_are_left_out_whole(cohort, columns):
     table = found.table[found.table["scheme"] == scheme].set_index("patient")
     sites = dict(zip((f"sub-{n:03}" for n in range(PATIENTS)), columns["site"], strict=True))
     assert table["fold"].to_dict() == sites
-    x = np.log(found.patients.volumes)[:, None]
+    x = terms_of_volume(found.patients)
     site = np.array([sites[found.patients.id(row)] for row in range(PATIENTS)])
     fitted = LinearRegression().fit(x[site != "B"], found.patients.score[site != "B"])
     ours = found.predicted[scheme, "volume"][0][site == "B"]
@@ -399,20 +404,67 @@ def test_6_11_sites_are_left_out_whole(cohort, columns):
     assert set(found.summary["scheme"]) == {"10 folds", scheme}
 
 
+def test_6_11_log_odds_are_finite_and_firths_where_volume_tells_the_symptom():
+    # Of an intercept and a group Firth's regression has a closed form: (impaired + 1/2) / (n + 1).
+    group = np.repeat([0.0, 1.0], [6, 9])
+    for impaired in ((0, 9), (2, 9), (3, 4)):
+        score = np.zeros(15)
+        score[: impaired[0]] = 1
+        score[6 : 6 + impaired[1]] = 1
+        basis = np.linalg.qr(np.column_stack([np.ones(15), group]))[0]
+        odds = bias_reduced_log_odds(score, basis)
+        share = np.array([(impaired[0] + 0.5) / 7, (impaired[1] + 0.5) / 10])
+        np.testing.assert_allclose(odds, np.log(share / (1 - share)).repeat([6, 9]), atol=1e-9)
+
+
+def test_6_11_a_symptom_that_volume_tells_wholly_gains_nothing_by_lesions(tmp_path, columns):
+    masks = lesions(40, 9)
+    volumes = np.array([mask.sum() for mask in masks])
+    symptom = (volumes > np.median(volumes)).astype(int)
+    told = make_cohort(tmp_path / "masks", masks, {"symptom": symptom})
+    found = predict_symptom(told, "symptom", permutations=99, repeats=1)
+    assert found.p("10 folds", "volume") == 0.01
+    assert found.gain("10 folds")[1] > 0.05
+
+
+def test_6_11_lesions_gain_nothing_where_symptoms_follow_volume_as_it_is_or_its_logarithm(tmp_path):
+    generator = np.random.default_rng(12)
+    masks = lesions(60, 10)
+    volumes = np.array([mask.sum() for mask in masks])
+    scores = {}
+    for number in range(60):
+        own = volumes if number % 2 else np.log(volumes)
+        value = (own - own.mean()) / own.std() + generator.normal(size=60)
+        is_binary = number % 4 > 1
+        scores[f"score{number}"] = (value > np.median(value)) if is_binary else value
+    table = {name: np.asarray(own, dtype=float).round(6) for name, own in scores.items()}
+    many = make_cohort(tmp_path / "masks", masks, table)
+    p = [
+        predict_symptom(many, name, permutations=39, folds=5, repeats=1).gain("5 folds")[1]
+        for name in scores
+    ]
+    # Of 60 of them 8 are beyond the 99 % quantile of those at most 0.05 by chance.
+    assert sum(value <= 0.05 for value in p) <= stats.binom.ppf(0.99, 60, 0.05)
+
+
 def test_6_11_regions_may_stand_in_place_of_voxels(sample_data):
     sample = load_cohort(sample_data / "cohort_a")
     load = lesion_load(sample, load_atlas(sample_data / "atlas" / "synthetic_atlas.nii.gz"))
-    found = predict_from_regions(load, "nihss", control="none", folds=4, repeats=1, permutations=0)
+    found = predict_from_regions(load, "nihss", folds=4, repeats=1, permutations=0)
     x, score = np.nan_to_num(load.of_region[found.patients.rows]), found.patients.score
+    z = terms_of_volume(found.patients)
     folds = found.schemes["4 folds"][0]
     penalties = found.penalties["4 folds"]
     for fold in range(4):
         train = folds != fold
-        a = x[train] - x[train].mean(axis=0)
-        unit = np.trace(a @ a.T) / (train.sum() - 1)
-        ridge = Ridge(penalties[fold] * unit).fit(x[train], score[train])
+        rest = x[train] - z[train] @ np.linalg.lstsq(z[train], x[train])[0]
+        unit = (rest**2).sum() / (train.sum() - z.shape[1])
+        both = np.hstack([z, x])
+        penalty = np.diag([0.0] * z.shape[1] + [penalties[fold] * unit] * x.shape[1])
+        normal = both[train].T @ both[train] + penalty
+        weights = np.linalg.solve(normal, both[train].T @ score[train])
         ours = found.predicted["4 folds", "lesions"][0][~train]
-        np.testing.assert_allclose(ours, ridge.predict(x[~train]), atol=1e-8)
+        np.testing.assert_allclose(ours, both[~train] @ weights, atol=1e-7)
 
 
 def test_6_11_support_vectors_predict_too(cohort):
@@ -438,7 +490,6 @@ def test_6_11_the_same_numbers_whatever_the_names(cohort, columns, tmp_path):
         ({"score": "same"}, "numbers"),
         ({"score": "code"}, "two values"),
         ({"model": "forest"}, "ridge"),
-        ({"control": "dtlvc"}, "log-volume"),
         ({"folds": 1}, "folds"),
         ({"folds": 30}, "folds"),
         ({"repeats": 0}, "repeats"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..core import defaults
 from . import fields
 from .fields import option
 from .inputs import load_folder, open_atlas, side_notices
@@ -47,9 +46,6 @@ class PredictSymptom(Request):
         "of the lesions: ridge regression, or linear support vector regression, of which each "
         "permutation takes seconds",
         default="ridge",
-    )
-    control: Literal["log-volume", "volume", "none"] = option(
-        "whether the model of the lesions knows their volume as such", default=defaults.CONTROL
     )
     min_lesioned: int | None = option(
         "voxels with at least K lesioned patients count (default: 5 % of the patients, but at "
@@ -120,7 +116,7 @@ class PredictSymptom(Request):
         choices: dict[str, Any] = {
             name: getattr(self, name)
             for name in (
-                "model", "covariates", "control", "folds", "repeats", "permutations", "seed",
+                "model", "covariates", "folds", "repeats", "permutations", "seed",
                 "sites",
             )
         }  # fmt: skip

@@ -38,7 +38,6 @@ from ..stats.lesion_symptom.prediction import (
     FOLDS,
     REPEATS,
     PredictionChoice,
-    PredictionControl,
     SymptomPrediction,
     predict_from_products,
 )
@@ -106,7 +105,6 @@ def predict_from_regions(
     *,
     model: Model = "ridge",
     covariates: Sequence[str] = (),
-    control: PredictionControl = CONTROL,
     folds: int = FOLDS,
     repeats: int = REPEATS,
     permutations: int = PERMUTATIONS,
@@ -120,7 +118,7 @@ def predict_from_regions(
     ----------
     load : LesionLoad
         Of a cohort with a participants table. Shares are taken as they are, from 0 to 1.
-    score, model, covariates, control, folds, repeats, permutations, seed, sites, progress
+    score, model, covariates, folds, repeats, permutations, seed, sites, progress
         As for `predict_symptom`.
 
     Returns
@@ -140,8 +138,8 @@ def predict_from_regions(
     >>> predict_from_regions(load, "nihss", permutations=0).models
     ('mean', 'volume', 'lesions')
     """
-    choice = PredictionChoice(model, control, folds, repeats, permutations, seed)
-    patients = select_patients(load.cohort, score, covariates, None, control, sites)
+    choice = PredictionChoice(model, folds, repeats, permutations, seed)
+    patients = select_patients(load.cohort, score, covariates, None, "log-volume", sites)
     shares = np.nan_to_num(load.of_region[patients.rows])
     features = f"the shares of {counted(shares.shape[1], 'region')}"
     products = shares @ shares.T

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...cohort.cells import value_text
 from ...cohort.cohort import Cohort, check_min_patients
-from ...core.defaults import CONTROL, MIN_PATIENTS, PERMUTATIONS, SEED
+from ...core.defaults import MIN_PATIENTS, PERMUTATIONS, SEED
 from ...core.errors import InputError, check_choice
 from ...images.reading import Progress
 from ..contrast import check_permutations
@@ -22,7 +22,7 @@ from .effects import wilson
 from .families import CONFIDENCE
 from .folds import Fold, RidgeFold, SupportVectorFold, decompose, probabilities
 from .kernels import MODELS, Model, one_thread, shared_voxels
-from .logistic import make_logistic_design
+from .logistic import bias_reduced_log_odds, draw_symptoms
 from .mapping import LEAST_SHARE
 from .null import ROUNDING, share_as_large
 from .patients import SymptomPatients, select_patients
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
-
-PredictionControl = Literal["log-volume", "volume", "none"]
 
 FOLDS = 10
 REPEATS = 10
@@ -64,7 +62,6 @@ class PredictionChoice:
     """
 
     model: Model = "ridge"
-    control: PredictionControl = CONTROL
     folds: int = FOLDS
     repeats: int = REPEATS
     permutations: int = PERMUTATIONS
@@ -72,7 +69,6 @@ class PredictionChoice:
 
     def __post_init__(self) -> None:
         check_choice("model", self.model, MODELS)
-        check_choice("control", self.control, get_args(PredictionControl))
         if self.permutations:
             check_permutations(self.permutations)
         for name, value, least in (("folds", self.folds, 2), ("repeats", self.repeats, 1)):
@@ -240,14 +236,14 @@ class SymptomPrediction:
     @property
     def sentence(self) -> str:
         """The design in one sentence."""
-        given = list(self.patients.covariates)
-        control = {"log-volume": ["log lesion volume"], "volume": ["lesion volume"]}
-        terms = control.get(self.choice.control, []) + given
-        beside = f" beside {', '.join(terms)}" if terms else ""
+        beside = ", ".join(
+            ["lesion volume (as it is and its logarithm)", *self.patients.covariates]
+        )
         return (
-            f"{MODELS[self.choice.model]} of {self.patients.name} on {self.features}{beside}; "
-            f"{self.patients.size} patients; nested cross-validation, {self.choice.folds} folds, "
-            f"{self.choice.repeats} times; p by {self.choice.permutations:,} permutations of it"
+            f"{MODELS[self.choice.model]} of {self.patients.name} on {self.features} beside "
+            f"{beside}; {self.patients.size} patients; nested cross-validation, "
+            f"{self.choice.folds} folds, {self.choice.repeats} times; "
+            f"p by {self.choice.permutations:,} permutations of it"
         )
 
 
@@ -257,7 +253,6 @@ def predict_symptom(
     *,
     model: Model = "ridge",
     covariates: Sequence[str] = (),
-    control: PredictionControl = CONTROL,
     min_lesioned: int | None = None,
     folds: int = FOLDS,
     repeats: int = REPEATS,
@@ -277,9 +272,8 @@ def predict_symptom(
     model : {"ridge", "svr"}
         Of the lesions, at all voxels together.
     covariates : sequence of str
-        Columns of numbers or categories, which the model of the lesions knows as well.
-    control : {"log-volume", "volume", "none"}
-        Whether it knows the volume as such. Volume alone is predicted from beside it in any case.
+        Columns of numbers or categories, which the model of the lesions knows as well, beside
+        lesion volume and its logarithm.
     min_lesioned : int, optional
         Voxels with fewer lesioned patients are left out; by default 5 %, at least 5.
     folds, repeats : int
@@ -320,8 +314,8 @@ def predict_symptom(
     >>> prediction.models
     ('mean', 'volume', 'volume and covariates', 'lesions')
     """
-    choice = PredictionChoice(model, control, folds, repeats, permutations, seed)
-    patients = select_patients(cohort, score, covariates, None, control, sites)
+    choice = PredictionChoice(model, folds, repeats, permutations, seed)
+    patients = select_patients(cohort, score, covariates, None, "log-volume", sites)
     default = max(MIN_PATIENTS, ceil(LEAST_SHARE * patients.size))
     least = default if min_lesioned is None else check_min_patients(min_lesioned)
     patterns = find_patterns(patients, patients.counts >= least)
@@ -361,7 +355,7 @@ def predict_from_products(
     if not np.trace(products) > 0:
         raise InputError(patients.cohort.name, "no patient has any of it", "choose other features")
     is_binary = np.unique(patients.score).size == 2
-    terms = _terms(patients, choice.control)
+    terms = _terms(patients)
     schemes = {f"{choice.folds} folds": _random_folds(size, choice)}
     fold_names: dict[str, list[str]] = {}
     if sites is not None:
@@ -410,16 +404,19 @@ def predict_from_products(
     )
 
 
-def _terms(patients: SymptomPatients, control: PredictionControl) -> dict[str, Float]:
-    """What each model knows beside the lesions, by name, shape (N, terms)."""
-    is_log = control != "volume" and bool((patients.volumes > 0).all())
-    volume = _standard(np.log(patients.volumes) if is_log else patients.volumes)
+def _terms(patients: SymptomPatients) -> dict[str, Float]:
+    """What each model knows beside the lesions, by name, shape (N, terms).
+
+    Volume counts as it is and as its logarithm: a score may follow either one, and lesions, whose
+    voxels add up to the volume, would seem to add what only the other form of volume says.
+    """
+    volume = [_standard(np.log(patients.volumes)), _standard(patients.volumes)]
     covariates = [_standard(column) for column in patients.covariates.values()]
     one = np.ones(patients.size)
-    columns = {MEAN: [one], VOLUME: [one, volume]}
+    columns = {MEAN: [one], VOLUME: [one, *volume]}
     if covariates:
-        columns[BOTH] = [one, volume, *covariates]
-    columns[LESIONS] = [one, *([volume] if control != "none" else []), *covariates]
+        columns[BOTH] = [one, *volume, *covariates]
+    columns[LESIONS] = [one, *volume, *covariates]
     return {model: np.column_stack(own) for model, own in columns.items()}
 
 
@@ -483,8 +480,9 @@ class _Scores:
         orders += permuted_orders(patients.blocks, number, seed, _TOGETHER)
         order, basis = np.hstack(orders), decompose(terms[baseline])[0]
         if np.unique(score).size == 2 and number:
-            design = make_logistic_design(patients, {baseline: score}, basis)
-            given = np.hstack(list(design.drawn(number, seed, _TOGETHER)))
+            log_odds = bias_reduced_log_odds(score, basis)
+            draws = draw_symptoms(score, log_odds, patients.blocks, number, seed, _TOGETHER)
+            given = np.hstack(list(draws))
         else:
             residuals = score - basis @ (basis.T @ score)
             given = (score - residuals)[:, None] + residuals[order]
