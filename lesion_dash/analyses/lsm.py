@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..core import defaults
 from ..core.defaults import SIGNIFICANCE_LEVEL
-from ..core.text import counted
 from . import fields
 from .fields import option
 from .inputs import load_folder, open_atlas, side_notices
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 SCRIPT_NAME = "lsm_script.py"
 REGIONS_NAME = "regions.csv"
-_MAX_CLUSTERS = 5  # printed; arbitrary, the table holds them all
 _WITHOUT = "without_control_"
 
 
@@ -129,6 +127,12 @@ class LesionSymptomMap(Request):
         from ..atlas.atlas import atlas_input
         from ..cohort.cohort import cohort_input
         from ..stats.lesion_symptom.cluster_table import find_symptom_clusters
+        from ..stats.lesion_symptom.sentences import (
+            control_sentence,
+            map_sentences,
+            multivariate_sentences,
+            region_sentences,
+        )
 
         atlas = open_atlas(self.atlas, self.labels, self) if self.atlas else None
         cohort = load_folder(self.masks, self, progress)
@@ -139,13 +143,13 @@ class LesionSymptomMap(Request):
         together = self._together(symptom_map, progress)
         clusters = find_symptom_clusters(symptom_map, atlas)
         regions = self._regions(cohort, atlas, progress)
-        lines = _summary(symptom_map, clusters)
+        lines = map_sentences(symptom_map, clusters)
         if regions is not None:
-            lines += _region_lines(regions)
+            lines += region_sentences(regions)
         if together is not None:
-            lines += _together_lines(together)
+            lines += multivariate_sentences(together)
         if without is not None:
-            lines.append(_comparison(symptom_map, without))
+            lines.append(control_sentence(symptom_map, without))
         if atlas is None and len(clusters):
             lines.append("peaks are coordinates in mm: give an atlas to name their regions")
         return Result(
@@ -263,103 +267,3 @@ def _counts(symptom_map: SymptomMap, clusters: SymptomClusters) -> dict[str, Any
         "notes": list(symptom_map.notes),
         "sentence": symptom_map.sentence,
     }
-
-
-def _summary(symptom_map: SymptomMap, clusters: SymptomClusters) -> list[str]:
-    """Design, thresholds, clusters and what the map does not show."""
-    from ..stats.lesion_symptom.mapping import STATEMENT, voxels_in
-
-    name = symptom_map.statistic_name
-    height = {"two-sided": f"|{name}|", "larger": name, "smaller": f"-{name}"}[symptom_map.side]
-    largest = symptom_map.heights_of(symptom_map.statistic).max()
-    thresholds = [f"{symptom_map.threshold():.2f} for any false voxel"]
-    thresholds += [
-        f"{symptom_map.threshold(v):.2f} for {v:g} mm³ of them or more"
-        for v in symptom_map.v_mm3
-        if voxels_in(v, symptom_map.grid.voxel_volume) > 1
-    ]
-    significant = symptom_map.corrected_p <= SIGNIFICANCE_LEVEL
-    count = int(significant.sum())
-    volume = count * symptom_map.grid.voxel_volume / 1000
-    voxels = counted(count, "voxel")
-    small = f"{voxels} ({volume:,.2f} mL) with corrected p at most {SIGNIFICANCE_LEVEL:g}"
-    above = f"{height} above which corrected p is at most {SIGNIFICANCE_LEVEL:g}"
-    lines = [
-        symptom_map.sentence,
-        f"{above}: {'; '.join(thresholds)}",
-        f"{small}; largest {height} {largest:.2f}",
-    ]
-    lines += [_cluster_line(row, symptom_map) for row in clusters.rows[:_MAX_CLUSTERS]]
-    if len(clusters) > _MAX_CLUSTERS:
-        lines.append(f"  and {counted(len(clusters) - _MAX_CLUSTERS, 'more cluster')}")
-    if not len(clusters):
-        lines.append("no cluster is significant by its peak or its size")
-        detectable = symptom_map.values.get("power_d80")
-        if detectable is not None:
-            lines.append(
-                f"smallest effect found in 80 % of such studies: {detectable.min():.2f} to "
-                f"{detectable.max():.2f} SD, by voxel: smaller ones are found less often"
-            )
-    return [*lines, STATEMENT]
-
-
-def _cluster_line(row: Any, symptom_map: SymptomMap) -> str:
-    from ..atlas.places import NamedPlace
-    from ..stats.lesion_symptom.quantities import left_out
-    from ..stats.lesion_symptom.univariate import LINEAR
-
-    named = NamedPlace(row.region, row.full_name, row.lobe, row.nearest_region, row.nearest_mm)
-    place = named.words or f"{row.x_mm:.0f}, {row.y_mm:.0f}, {row.z_mm:.0f} mm"
-    unit = symptom_map.patients.name
-    has_terms = symptom_map.covariates or symptom_map.control in ("log-volume", "volume")
-    given = ", given the covariates," if has_terms and symptom_map.test in LINEAR else ""
-    has_covariates = bool(symptom_map.covariates)
-    if what := left_out("effect", symptom_map.test, symptom_map.control, has_covariates):
-        given += f" not given {what}," if given else f", not given {what},"
-    p = symptom_map.cluster_p
-    forming = f" at uncorrected p below {p:g}" if p is not None else ""
-    return (
-        f"  {row.cluster}: {row.volume_mm3 / 1000:.2f} mL{forming}, peak in {place}: {unit} "
-        f"{row.mean_lesioned:.1f} of {row.lesioned} lesioned, {row.mean_spared:.1f} of "
-        f"{row.spared} spared; lesioned minus spared{given} {row.effect:.2f} (95 % interval "
-        f"{row.ci_low:.2f} to {row.ci_high:.2f}); corrected p {row.corrected_p:.3g} of the "
-        f"peak, {row.cluster_p:.3g} of the cluster's size"
-    )
-
-
-def _region_lines(regions: ColumnTests) -> list[str]:
-    """The regions with a corrected p, at most as many as clusters."""
-    table = regions.table[regions.table["corrected_p"] <= SIGNIFICANCE_LEVEL]
-    count = counted(len(table), "region")
-    lines = [f"{count} of {len(regions.table)} with corrected p at most {SIGNIFICANCE_LEVEL:g}"]
-    for row in table.sort_values("corrected_p").head(_MAX_CLUSTERS).to_dict("records"):
-        low, effect, high = (row[key] / 10 for key in ("ci_low", "effect", "ci_high"))
-        part = f"{effect:.2f} ({low:.2f} to {high:.2f}) for each 10 % of the region"
-        lines.append(
-            f"  {row['name']}: {part}; corrected p {row['corrected_p']:.3g} over all regions"
-        )
-    return lines
-
-
-def _together_lines(together: MultivariateMap) -> list[str]:
-    """What the model of all voxels found, and where both maps agree."""
-    level = SIGNIFICANCE_LEVEL
-    own, both = (int((p <= level).sum()) for p in (together.corrected_p, together.conjunction_p))
-    agreement = (
-        f"{counted(own, 'voxel')} with corrected p at most {level:g} in the model of all voxels "
-        f"(z above {together.threshold():.2f}), {both:,} in both maps with the same sign: a place "
-        "found by both is the more robust one, one found by neither is not shown to be without "
-        "an effect"
-    )
-    return [together.sentence, agreement]
-
-
-def _comparison(symptom_map: SymptomMap, without: SymptomMap) -> str:
-    from ..stats.lesion_symptom.cautions import volume_correlation
-
-    a, b = (int((item.corrected_p <= SIGNIFICANCE_LEVEL).sum()) for item in (symptom_map, without))
-    r = volume_correlation(symptom_map.patients)
-    return (
-        f"without control of lesion volume, {b:,} voxels in place of {a:,} have a corrected p of "
-        f"at most {SIGNIFICANCE_LEVEL:g}; r of {symptom_map.patients.name} and log volume {r:.2f}"
-    )

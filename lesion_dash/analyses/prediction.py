@@ -92,6 +92,7 @@ class PredictSymptom(Request):
     def run(self, progress: Progress) -> Result:
         from ..atlas.atlas import atlas_input
         from ..cohort.cohort import cohort_input
+        from ..stats.lesion_symptom.sentences import prediction_sentences
 
         atlas = open_atlas(self.atlas, self.labels, self) if self.atlas else None
         cohort = load_folder(self.masks, self, progress)
@@ -102,7 +103,7 @@ class PredictSymptom(Request):
             files=self._files(prediction),
             inputs=[cohort_input(cohort), *([atlas_input(atlas)] if atlas is not None else [])],
             counts=_counts(prediction),
-            lines=[*side_notices(atlas), *_summary(prediction), self.files_line()],
+            lines=[*side_notices(atlas), *prediction_sentences(prediction), self.files_line()],
             notes=list(prediction.notes),
         )
 
@@ -159,49 +160,3 @@ def _counts(prediction: SymptomPrediction) -> dict[str, Any]:
         "notes": list(prediction.notes),
         "sentence": prediction.sentence,
     }
-
-
-def _summary(prediction: SymptomPrediction) -> list[str]:
-    """Design, figures of each model, what the lesions add, and what this does not show."""
-    from ..stats.lesion_symptom.prediction import STATEMENT
-
-    lines = [prediction.sentence]
-    for scheme in prediction.schemes:
-        repeats = len(prediction.schemes[scheme])
-        spread = f"; mean and SD of {repeats} repeats" if repeats > 1 else ""
-        lines.append(f"{scheme}{spread}:")
-        lines += [_model_line(prediction, scheme, model) for model in prediction.models]
-        gain, p = prediction.gain(scheme)
-        verb = "add" if gain > 0 else "take"
-        lines.append(
-            f"  place: lesions {verb} {abs(gain):.3f} {'to' if gain > 0 else 'from'} R² of "
-            f"{prediction.baseline}; p of no gain {p:.3g}"
-        )
-    return [*lines, STATEMENT]
-
-
-def _model_line(prediction: SymptomPrediction, scheme: str, model: str) -> str:
-    from ..stats.lesion_symptom.prediction import MEAN
-
-    measures = prediction.measures(scheme, model)
-    texts = []
-    for key, name in _NAMES.items():
-        if key not in measures or (model == MEAN and key in ("r", "auc")):
-            continue
-        values = measures[key]
-        spread = f" ({values.std(ddof=1):.3f})" if values.size > 1 else ""
-        unit = f" {prediction.patients.name}" if key == "mae" else ""
-        texts.append(f"{name} {values.mean():.3f}{spread}{unit}")
-    if model != MEAN:
-        texts.append(f"p {prediction.p(scheme, model):.3g}")
-    what = "mean of the others" if model == MEAN else model
-    return f"  {what}: {', '.join(texts)}"
-
-
-_NAMES = {
-    "r2": "R²",
-    "r": "r",
-    "auc": "AUC",
-    "brier": "Brier score",
-    "mae": "off by",
-}

@@ -1,0 +1,204 @@
+"""Sentences on lesion-symptom maps, for the terminal, the page and the report."""
+
+from __future__ import annotations
+
+from ...atlas.places import NamedPlace
+from ...core.defaults import SIGNIFICANCE_LEVEL
+from ...core.text import counted
+from .cautions import volume_correlation
+from .cluster_table import SymptomCluster, SymptomClusters
+from .column_tests import ColumnTests
+from .mapping import STATEMENT, SymptomMap, voxels_in
+from .multivariate import MultivariateMap
+from .prediction import MEAN, SymptomPrediction
+from .prediction import STATEMENT as OF_PREDICTIONS
+from .quantities import left_out
+from .univariate import LINEAR
+
+MAX_NAMED = 5
+"""Clusters or regions that are told in words; arbitrary, tables hold them all."""
+
+
+def map_sentences(symptom_map: SymptomMap, clusters: SymptomClusters) -> list[str]:
+    """Design, thresholds, clusters and what the map does not show."""
+    name = symptom_map.statistic_name
+    height = {"two-sided": f"|{name}|", "larger": name, "smaller": f"-{name}"}[symptom_map.side]
+    largest = symptom_map.heights_of(symptom_map.statistic).max()
+    thresholds = [f"{symptom_map.threshold():.2f} for any false voxel"]
+    thresholds += [
+        f"{symptom_map.threshold(v):.2f} for {v:g} mm³ of them or more"
+        for v in symptom_map.v_mm3
+        if voxels_in(v, symptom_map.grid.voxel_volume) > 1
+    ]
+    significant = symptom_map.corrected_p <= SIGNIFICANCE_LEVEL
+    count = int(significant.sum())
+    volume = count * symptom_map.grid.voxel_volume / 1000
+    voxels = counted(count, "voxel")
+    small = f"{voxels} ({volume:,.2f} mL) with corrected p at most {SIGNIFICANCE_LEVEL:g}"
+    above = f"{height} above which corrected p is at most {SIGNIFICANCE_LEVEL:g}"
+    lines = [
+        symptom_map.sentence,
+        f"{above}: {'; '.join(thresholds)}",
+        f"{small}; largest {height} {largest:.2f}",
+    ]
+    lines += [f"  {cluster_sentence(row, symptom_map)}" for row in clusters.rows[:MAX_NAMED]]
+    if len(clusters) > MAX_NAMED:
+        lines.append(f"  and {counted(len(clusters) - MAX_NAMED, 'more cluster')}")
+    if not len(clusters):
+        lines.append("no cluster is significant by its peak or its size")
+        detectable = symptom_map.values.get("power_d80")
+        if detectable is not None:
+            lines.append(
+                f"smallest effect found in 80 % of such studies: {detectable.min():.2f} to "
+                f"{detectable.max():.2f} SD, by voxel: smaller ones are found less often"
+            )
+    return [*lines, STATEMENT]
+
+
+def cluster_sentence(row: SymptomCluster, symptom_map: SymptomMap) -> str:
+    """A cluster: size, place, scores of both groups, effect and p."""
+    named = NamedPlace(row.region, row.full_name, row.lobe, row.nearest_region, row.nearest_mm)
+    place = named.words or f"{row.x_mm:.0f}, {row.y_mm:.0f}, {row.z_mm:.0f} mm"
+    unit, given = symptom_map.patients.name, _given(symptom_map)
+    p = symptom_map.cluster_p
+    forming = f" at uncorrected p below {p:g}" if p is not None else ""
+    return (
+        f"{row.cluster}: {row.volume_mm3 / 1000:.2f} mL{forming}, peak in {place}: {unit} "
+        f"{row.mean_lesioned:.1f} of {row.lesioned} lesioned, {row.mean_spared:.1f} of "
+        f"{row.spared} spared; lesioned minus spared{given} {row.effect:.2f} (95 % interval "
+        f"{row.ci_low:.2f} to {row.ci_high:.2f}); corrected p {row.corrected_p:.3g} of the "
+        f"peak, {row.cluster_p:.3g} of the cluster's size"
+    )
+
+
+def _given(symptom_map: SymptomMap) -> str:
+    """What an effect takes into account, and what it does not, though the test does."""
+    has_terms = symptom_map.covariates or symptom_map.control in ("log-volume", "volume")
+    given = ", given the covariates," if has_terms and symptom_map.test in LINEAR else ""
+    has_covariates = bool(symptom_map.covariates)
+    if what := left_out("effect", symptom_map.test, symptom_map.control, has_covariates):
+        given += f" not given {what}," if given else f", not given {what},"
+    return given
+
+
+def place_sentences(symptom_map: SymptomMap, row: int) -> tuple[str, str]:
+    """What is known of the voxel in a row: scores and effect, and how sure that is.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_cohort, map_symptom
+    >>> cohort = load_cohort("sample_data/cohort_a")
+    >>> effect, certainty = place_sentences(map_symptom(cohort, "naming", permutations=99), 0)
+    >>> effect.startswith("naming is"), "corrected p" in certainty
+    (True, True)
+    """
+    is_lesioned, score = symptom_map.is_lesioned(row), symptom_map.patients.score
+
+    def value(key: str) -> float:
+        return float(symptom_map.values[key][row])
+
+    effect = (
+        f"{symptom_map.patients.name} is {score[is_lesioned].mean():.2f} in "
+        f"{counted(int(is_lesioned.sum()), 'patient')} with a lesion here and "
+        f"{score[~is_lesioned].mean():.2f} in {int((~is_lesioned).sum())} without; lesioned minus "
+        f"spared{_given(symptom_map)} {value('effect'):.2f} (95 % interval "
+        f"{value('ci_low'):.2f} to {value('ci_high'):.2f})"
+    )
+    p = value("corrected_p")
+    is_small = p <= SIGNIFICANCE_LEVEL
+    verdict = "significant" if is_small else "not significant"
+    certainty = (
+        f"{verdict} after correction for {symptom_map.tested:,} voxels: corrected p {p:.3g} "
+        f"(uncorrected {value('p'):.2g})"
+    )
+    if not is_small and "power_d80" in symptom_map.values:
+        certainty += (
+            "; that does not show that this place is without an effect: with these patients one "
+            f"of {value('power_d80'):.2f} SD is found here in 80 % of studies, smaller ones less "
+            "often"
+        )
+    return effect, certainty
+
+
+def region_sentences(regions: ColumnTests) -> list[str]:
+    """The regions with a corrected p, at most as many as clusters."""
+    table = regions.table[regions.table["corrected_p"] <= SIGNIFICANCE_LEVEL]
+    count = counted(len(table), "region")
+    lines = [f"{count} of {len(regions.table)} with corrected p at most {SIGNIFICANCE_LEVEL:g}"]
+    for row in table.sort_values("corrected_p").head(MAX_NAMED).to_dict("records"):
+        low, effect, high = (row[key] / 10 for key in ("ci_low", "effect", "ci_high"))
+        part = f"{effect:.2f} ({low:.2f} to {high:.2f}) for each 10 % of the region"
+        lines.append(
+            f"  {row['name']}: {part}; corrected p {row['corrected_p']:.3g} over all regions"
+        )
+    return lines
+
+
+def multivariate_sentences(together: MultivariateMap) -> list[str]:
+    """What the model of all voxels found, and where both maps agree."""
+    level = SIGNIFICANCE_LEVEL
+    own, both = (int((p <= level).sum()) for p in (together.corrected_p, together.conjunction_p))
+    agreement = (
+        f"{counted(own, 'voxel')} with corrected p at most {level:g} in the model of all voxels "
+        f"(z above {together.threshold():.2f}), {both:,} in both maps with the same sign: a place "
+        "found by both is the more robust one, one found by neither is not shown to be without "
+        "an effect"
+    )
+    return [together.sentence, agreement]
+
+
+def control_sentence(symptom_map: SymptomMap, without: SymptomMap) -> str:
+    """What the control of lesion volume changes."""
+    a, b = (int((item.corrected_p <= SIGNIFICANCE_LEVEL).sum()) for item in (symptom_map, without))
+    r = volume_correlation(symptom_map.patients)
+    return (
+        f"without control of lesion volume, {b:,} voxels in place of {a:,} have a corrected p of "
+        f"at most {SIGNIFICANCE_LEVEL:g}; r of {symptom_map.patients.name} and log volume {r:.2f}"
+    )
+
+
+def prediction_sentences(prediction: SymptomPrediction) -> list[str]:
+    """Design, figures of each model, what the lesions add, and what this does not show."""
+    lines = [prediction.sentence]
+    for scheme in prediction.schemes:
+        repeats = len(prediction.schemes[scheme])
+        spread = f"; mean and SD of {repeats} repeats" if repeats > 1 else ""
+        lines.append(f"{scheme}{spread}:")
+        lines += [f"  {_model_words(prediction, scheme, model)}" for model in prediction.models]
+        lines.append(f"  {gain_sentence(prediction, scheme)}")
+    return [*lines, OF_PREDICTIONS]
+
+
+def gain_sentence(prediction: SymptomPrediction, scheme: str) -> str:
+    """What the place of lesions adds to what volume and covariates predict."""
+    gain, p = prediction.gain(scheme)
+    verb, to = ("add", "to") if gain > 0 else ("take", "from")
+    return (
+        f"place: lesions {verb} {abs(gain):.3f} {to} R² of {prediction.baseline}; "
+        f"p of no gain {p:.3g}"
+    )
+
+
+def _model_words(prediction: SymptomPrediction, scheme: str, model: str) -> str:
+    measures = prediction.measures(scheme, model)
+    texts = []
+    for key, name in _NAMES.items():
+        if key not in measures or (model == MEAN and key in ("r", "auc")):
+            continue
+        values = measures[key]
+        spread = f" ({values.std(ddof=1):.3f})" if values.size > 1 else ""
+        unit = f" {prediction.patients.name}" if key == "mae" else ""
+        texts.append(f"{name} {values.mean():.3f}{spread}{unit}")
+    if model != MEAN:
+        texts.append(f"p {prediction.p(scheme, model):.3g}")
+    what = "mean of the others" if model == MEAN else model
+    return f"{what}: {', '.join(texts)}"
+
+
+_NAMES = {
+    "r2": "R²",
+    "r": "r",
+    "auc": "AUC",
+    "brier": "Brier score",
+    "mae": "off by",
+}
