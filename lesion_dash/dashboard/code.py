@@ -24,6 +24,7 @@ from .loaded_volume import Voxel
 from .session import Session
 from .size_bias_service import SizeBiasRequest
 from .state import Selection
+from .symptom_choices import SymptomRequest
 
 if TYPE_CHECKING:
     from ..analyses.request import Request
@@ -134,6 +135,35 @@ class Code:
             output=RESULTS,
         )
         return texts_of(bias)
+
+    def symptoms(
+        self, request: SymptomRequest | None, atlas: str = "", predicts: bool = False
+    ) -> tuple[str, str]:
+        """The same for the map of a score, and its prediction where one is shown."""
+        if request is None:
+            return "", ""
+        of_map = _of_one_atlas(self._cohort(request.cohort, atlases=_named(atlas)))
+        maps = analyses.LesionSymptomMap(
+            **of_map,
+            score=request.score,
+            covariates=request.covariates,
+            test=request.test,
+            control=request.control,
+            side=request.side,
+            min_lesioned=request.min_lesioned,
+            permutations=request.permutations,
+            seed=request.seed,
+            compare_control=request.compares,
+            output=f"{RESULTS}/symptoms",
+        )
+        predicted = analyses.PredictSymptom(
+            **self._cohort(request.cohort),
+            score=request.score,
+            covariates=request.covariates,
+            seed=request.seed,
+            output=f"{RESULTS}/prediction",
+        )
+        return texts_of(maps, *([predicted] if predicts else []))
 
     @_where_possible
     def assign(self, question: AssignmentRequest) -> tuple[str, str]:

@@ -27,6 +27,7 @@ _STYLES = (
     "tour.css",
     "filters.css",
     "loading.css",
+    "symptoms.css",
 )
 
 _MOST_DETAILS = 200

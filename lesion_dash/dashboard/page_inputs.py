@@ -26,6 +26,7 @@ from .lab_choices import InputChoices, WayChoices
 from .lab_files import LabFiles
 from .lab_steps import step_of
 from .registering import MNI
+from .symptom_choices import BY_SHARE, MIN_LESIONED, SymptomChoices
 
 Value = str | int | float | bool | tuple[str, ...]
 """What is kept of one choice."""
@@ -329,6 +330,17 @@ def _texts(value: object, max_names: int = _MOST_NAMES) -> tuple[str, ...]:
     return tuple(text_of(item) for item in value)
 
 
+def _several_words(root: DataRoot, value: object, given: Values) -> Value:
+    return tuple(str(_words(root, text, given)) for text in _texts(value))
+
+
+def _lesioned(root: DataRoot, value: object, given: Values) -> Value:
+    least = _whole(min(MIN_LESIONED), max(MIN_LESIONED))(root, value, given)
+    if least not in MIN_LESIONED:
+        raise InputError(shown(value), "is none of the choices there are")
+    return least
+
+
 def _touch(root: DataRoot, value: object, given: Values) -> Value:
     connectivity = _whole(min(SHARED), max(SHARED))(root, value, given)
     if connectivity not in SHARED:
@@ -343,6 +355,18 @@ INPUTS: dict[str, dict[str, PersistedField]] = {
         "side": PersistedField(_one_of(get_args(defaults.VolumeSide)), defaults.VOLUME_SIDE),
         "permutations": _between(defaults.MIN_PERMUTATIONS, 100_000, defaults.PERMUTATIONS),
         "seed": _between(0, 2**31 - 1, defaults.SEED),
+    },
+    "symptoms": {
+        "cohort": _of_trait(SymptomChoices.cohort),
+        "score": PersistedField(_words, ""),
+        "covariates": PersistedField(_several_words, (), is_several=True),
+        "test": _of_trait(SymptomChoices.test),
+        "control": _of_trait(SymptomChoices.control),
+        "side": _of_trait(SymptomChoices.side),
+        "min_lesioned": PersistedField(_lesioned, BY_SHARE),
+        "permutations": _of_trait(SymptomChoices.permutations),
+        "seed": _of_trait(SymptomChoices.seed),
+        "compares": PersistedField(_yes_or_no, False),
     },
     "assign": {
         "source": PersistedField(_source),

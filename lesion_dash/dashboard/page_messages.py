@@ -79,6 +79,7 @@ INPUTS: Mapping[type[widgets.Widget], PageInput] = {
     widgets.RadioButtons: _INDEX,
     widgets.Select: _INDEX,
     widgets.SelectMultiple: _INDEX,
+    widgets.SelectionSlider: _INDEX,
     widgets.Text: PageInput(frozenset({"value"}), frozenset({"submit"})),
     widgets.ToggleButtons: PageInput(frozenset({"index"}), unused=frozenset({"event click"})),
     Viewer: PageInput(Viewer.FROM_PAGE),

@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.defaults import SIGNIFICANCE_LEVEL
+from ..core.errors import InputError
+from ..core.text import counted, printable
 from ..stats.lesion_symptom.cluster_table import SymptomClusters
+from ..stats.lesion_symptom.column_tests import ColumnTests
+from ..stats.lesion_symptom.effects import mean_interval
 from ..stats.lesion_symptom.mapping import SymptomMap
+from ..stats.lesion_symptom.univariate import BINARY
 from .drawing import new_figure
 from .mosaic import lay_out_slices
 
@@ -21,6 +26,7 @@ SCATTER_NAME = "scatter.png"
 
 _SLICES = 8  # axial slices, arbitrary
 _SMALLEST = 1e-6  # drawn in place of 0, far below what colours tell apart
+_MAX_REGIONS = 30  # of a forest plot, arbitrary: as many as can be read on a screen
 _JITTER = 0.12  # of dots beside each other, in widths of a group; arbitrary
 LESIONED, SPARED = "#b2182b", "#4d4d4d"
 
@@ -58,6 +64,54 @@ def draw_symptom_slices(symptom_map: SymptomMap) -> Figure:
     return figure
 
 
+def draw_symptom_groups(symptom_map: SymptomMap, mm: tuple[float, float, float]) -> Figure:
+    """Scores of lesioned and spared patients at one place, a dot for each, with 95 % intervals.
+
+    Raises
+    ------
+    InputError
+        Where the place is not tested.
+    """
+    figure = new_figure((3.6, 4))
+    panel = figure.subplots()
+    _draw_groups(panel, symptom_map, "", mm)
+    panel.set_ylabel(symptom_map.patients.name)
+    figure.set_layout_engine("constrained")
+    return figure
+
+
+def draw_region_forest(tests: ColumnTests) -> Figure:
+    """Effects in regions with 95 % intervals, for 10 % of a region each, the surest first.
+
+    Filled marks have a corrected p of at most 0.05.
+    """
+    table = tests.table
+    order = np.argsort(-np.abs(table["t"].to_numpy()), kind="stable")[:_MAX_REGIONS]
+    rows = table.iloc[order]
+    figure = new_figure((7.2, 1.2 + 0.24 * len(rows)))
+    panel = figure.subplots()
+    places = np.arange(len(rows))[::-1]
+    values = rows[["effect", "ci_low", "ci_high"]].to_numpy(float) / 10
+    is_small = rows["corrected_p"].to_numpy() <= SIGNIFICANCE_LEVEL
+    for chosen, face in ((is_small, LESIONED), (~is_small, "white")):
+        effect, low, high = values[chosen].T
+        panel.errorbar(
+            effect, places[chosen], xerr=[effect - low, high - effect], fmt="s", color=LESIONED,
+            markersize=5, markerfacecolor=face, linewidth=1, capsize=2,
+        )  # fmt: skip
+    panel.axvline(0, color="0.5", linewidth=0.8)
+    names = [printable(str(name)) for name in rows["name"]]
+    panel.set_yticks(places, names, fontsize=8, parse_math=False)
+    panel.set_ylim(-0.7, len(rows) - 0.3)
+    panel.set_xlabel(f"difference of {tests.patients.name} for 10 % of the region lesioned")
+    left = len(table) - len(rows)
+    more = f"; {counted(left, 'region')} with smaller |t| not drawn" if left else ""
+    title = f"filled: corrected p at most {SIGNIFICANCE_LEVEL:g} of {len(table)} tested{more}"
+    panel.set_title(title, fontsize=9)
+    figure.set_layout_engine("constrained")
+    return figure
+
+
 def draw_symptom_scatter(symptom_map: SymptomMap, clusters: SymptomClusters) -> Figure:
     """Scores of lesioned and spared patients at the peaks of the first clusters, or the maximum."""
     if len(clusters):
@@ -79,7 +133,9 @@ def _draw_groups(
     panel: Axes, symptom_map: SymptomMap, title: str, mm: tuple[float, float, float]
 ) -> None:
     row = symptom_map.row_at(mm)
-    assert row is not None, "a peak is a tested voxel"
+    if row is None:
+        where = ", ".join(f"{value:g}" for value in mm)
+        raise InputError(f"{where} mm", "is not tested", "choose a voxel of the map")
     is_lesioned = symptom_map.is_lesioned(row)
     random = np.random.default_rng(0)
     groups = ((0, ~is_lesioned, SPARED), (1, is_lesioned, LESIONED))
@@ -88,8 +144,10 @@ def _draw_groups(
         beside = place + random.uniform(-_JITTER, _JITTER, score.size)
         panel.plot(beside, score, "o", color=colour, alpha=0.6, markersize=4)
         panel.plot([place - 0.25, place + 0.25], [score.mean()] * 2, color=colour, linewidth=2)
+        low, high = mean_interval(score, symptom_map.test in BINARY)
+        panel.plot([place] * 2, [low, high], color=colour, linewidth=1.5)
     sizes = [int(group.sum()) for _, group, _ in groups]
     panel.set_xticks([0, 1], [f"spared\n(n = {sizes[0]})", f"lesioned\n(n = {sizes[1]})"])
     panel.set_xlim(-0.5, 1.5)
     place_text = ", ".join(f"{value:.0f}" for value in mm)
-    panel.set_title(f"{title}\n{place_text} mm", fontsize=9)
+    panel.set_title(f"{title}\n{place_text} mm".strip(), fontsize=9)

@@ -38,6 +38,11 @@ def root(sample_data: Path) -> DataRoot:
 MADE: dict[str, dict[str, Any]] = {
     "compare": {"map": "std"},
     "chance": {"cohort": "b", "side": "two-sided", "permutations": 250, "seed": 9},
+    "symptoms": {
+        "cohort": "b", "score": "nihss", "covariates": ("age", "sex"), "test": "rank",
+        "control": "none", "side": "smaller", "min_lesioned": 10, "permutations": 250, "seed": 9,
+        "compares": True,
+    },
     "assign": {
         "source": "series", "file": MASK, "atlas": "synthetic_atlas", "threshold": 0.25,
         "signs": "both", "connectivity": 6, "min_size_mm3": 50.0, "lower_threshold": 0.5,
@@ -93,7 +98,13 @@ def test_every_page_that_keeps_something_is_tried() -> None:
 
 @pytest.mark.parametrize(
     ("page", "is_open"),
-    [*((page, False) for page in MADE), ("assign", True), ("roi", True), ("inspect", True)],
+    [
+        *((page, False) for page in MADE),
+        ("assign", True),
+        ("roi", True),
+        ("inspect", True),
+        ("symptoms", True),
+    ],
     ids=lambda value: value if isinstance(value, str) else ("later", "open")[value],
 )
 def test_the_inputs_of_a_page_come_back(root: DataRoot, page: str, is_open: bool) -> None:

@@ -146,6 +146,8 @@ class ValueLayer:
     scale : Scale
     n : array of int, shape (voxels,), or None
         Patients at each voxel: those with fewer than k are not shown.
+    steps : tuple of str
+        Where `n` is no number of patients: what each of its values says of a voxel.
     """
 
     grid: Grid
@@ -155,6 +157,7 @@ class ValueLayer:
     unit: str
     scale: Scale
     n: NDArray[np.integer] | None = None
+    steps: tuple[str, ...] = ()
 
     def value_at(self, mm: Mm, k: int = 1) -> float:
         """The value of the voxel that holds a place, NaN where none is shown at k."""
@@ -185,7 +188,7 @@ class ValueLayer:
         if self.n is not None:
             arrays.append(_small(self.n[rows]))
         facts = {"kind": "value", "title": self.title, "unit": self.unit, "scale": self.scale.facts}
-        return facts, arrays
+        return facts | {"steps": list(self.steps)}, arrays
 
 
 @dataclass(frozen=True, eq=False)

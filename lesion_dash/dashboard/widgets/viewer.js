@@ -374,8 +374,10 @@ function render({ model, el }) {
     const reference = model.get("k_source");
     if (!reference) return;
     const slider = await model.widget_manager.get_model(reference.slice("IPY_MODEL_".length));
-    const take = () => { state.k = slider.get("value"); paint(); };
-    listen(slider, "change:value", take);
+    // A slider of words has the number of the chosen one in place of a value.
+    const trait = slider.has("value") ? "value" : "index";
+    const take = () => { state.k = slider.get(trait); paint(); };
+    listen(slider, `change:${trait}`, take);
     take();
   }
 

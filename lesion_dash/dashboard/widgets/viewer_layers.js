@@ -141,6 +141,7 @@ function wordsAt(layer, mm, k) {
   const [values, n] = layer.arrays;
   const value = `${shortNumber(values[row])}${layer.unit && ` ${layer.unit}`}`;
   if (!n || layer.unit === "patients") return value;
+  if (layer.steps.length) return `${value} · ${layer.steps[n[row]]}`;
   return `${value} · n = ${n[row]}${n[row] < k ? ` (below k = ${k})` : ""}`;
 }
 

@@ -23,7 +23,8 @@ from ...core.errors import InputError, check_choice
 from ...images.reading import Progress
 from ..contrast import check_permutations
 from .design import COLLINEAR, CONTROLS, Design, make_design, partial_t
-from .families import CONFIDENCE, COVARIATE_CONTROLS, EXPLAINED
+from .effects import CONFIDENCE
+from .families import COVARIATE_CONTROLS, EXPLAINED
 from .null import Null
 from .patients import SymptomPatients
 from .quantities import effect_notes

@@ -15,6 +15,9 @@ _SCALE = 0.5**0.5  # of the prior of d: "medium" of R's package BayesFactor
 _NODES = 200  # of the quadrature. Measured: 5e-11 of adaptive quadrature
 _LOG_G = (-5.0, 34.0)  # bounds of log g, beyond which the integrand is below 1e-14 of its largest
 
+CONFIDENCE = 0.95
+"""Of intervals, by convention."""
+
 
 def hedges_g(t: Float, norms: Float, dof: int) -> Float:
     """Difference in standard deviations of the residuals, corrected for small samples.
@@ -138,3 +141,24 @@ def wilson(count: ArrayLike, n: ArrayLike, z: float) -> tuple[Float, Float]:
     middle = (np.asarray(count, float) + z**2 / 2) / (size + z**2)
     half = z * np.sqrt(share * (1 - share) / size + z**2 / (4 * size**2)) / (1 + z**2 / size)
     return np.asarray(middle), np.asarray(half)
+
+
+def mean_interval(score: Float, is_binary: bool = False) -> tuple[float, float]:
+    """95 % interval of the mean of some patients: of t, or Wilson's of a share; NaN of one.
+
+    Examples
+    --------
+    >>> low, high = mean_interval(np.array([4.0, 6.0, 5.0]))
+    >>> round(low, 3), round(high, 3)
+    (2.516, 7.484)
+    """
+    from scipy.stats import norm, t
+
+    tail = (1 - CONFIDENCE) / 2
+    if is_binary:
+        middle, half = wilson(score.sum(), score.size, norm.isf(tail))
+        return float(middle - half), float(middle + half)
+    if score.size < 2:
+        return float("nan"), float("nan")
+    half = t.isf(tail, score.size - 1) * score.std(ddof=1) / np.sqrt(score.size)
+    return float(score.mean() - half), float(score.mean() + half)

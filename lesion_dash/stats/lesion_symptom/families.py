@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...core.defaults import Control, SymptomSide, SymptomTest
 from ..patterns import Patterns
 from .design import Design, make_design, orthonormal, partial_t, permuted_orders
-from .effects import hedges_g, log10_bayes_factor, wilson
+from .effects import CONFIDENCE, hedges_g, log10_bayes_factor, wilson
 from .logistic import LogisticDesign, make_logistic_design
 from .null import Heights, LinearNull, PermutationNull, ScreenedNull
 from .path import PathPatterns, sums_of_pairs
@@ -24,8 +24,6 @@ from .univariate import BINARY, binary_tails, superiority
 Float = NDArray[np.float64]
 Single = NDArray[np.float32]
 
-CONFIDENCE = 0.95
-"""Of intervals, by convention."""
 COVARIATE_CONTROLS = ("log-volume", "volume")
 """Controls that are a covariate."""
 EXPLAINED = 0.01

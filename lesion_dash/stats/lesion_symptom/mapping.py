@@ -191,7 +191,7 @@ def memory_needed(
     True
     """
     counts = np.ravel(cohort.counts, order="F")
-    least = _least_lesioned(min_lesioned, cohort.n_patients, test)
+    least = least_lesioned(min_lesioned, cohort.n_patients, test)
     tested = counts[np.minimum(counts, cohort.n_patients - counts) >= least]
     entries = int(tested.sum(dtype=np.int64))
     return _BYTES_OF_ENTRY * entries + _BYTES_OF_VOXEL * tested.size + _BYTES_OF_BLOCK
@@ -278,7 +278,7 @@ def map_symptom(
     choice = TestChoice(test, control, side, CLUSTER_P if cluster_p is None else cluster_p)
     _check_choices(choice, permutations, v_mm3)
     patients = select_patients(cohort, score, covariates, test, control, blocks)
-    least = _least_lesioned(min_lesioned, patients.size, test)
+    least = least_lesioned(min_lesioned, patients.size, test)
     patterns, notes = _patterns(patients, least, choice)
     prepared = prepare_test(patients, patterns, choice)
     volume = cohort.grid.voxel_volume
@@ -334,7 +334,14 @@ def _check_choices(choice: TestChoice, permutations: int, v_mm3: Sequence[float]
         raise InputError("control", problem, "choose log-volume, or the test ols or rank")
 
 
-def _least_lesioned(chosen: int | None, patients: int, test: SymptomTest) -> int:
+def least_lesioned(chosen: int | None, patients: int, test: SymptomTest = SYMPTOM_TEST) -> int:
+    """Lesioned, and spared, patients that a voxel needs to be tested; see `map_symptom`.
+
+    Examples
+    --------
+    >>> least_lesioned(None, 129), least_lesioned(None, 40), least_lesioned(8, 129)
+    (7, 5, 8)
+    """
     if chosen is None:
         least = max(MIN_PATIENTS, ceil(LEAST_SHARE * patients))
         return max(least, LEAST_OF_RANKS) if test == "brunner-munzel" else least

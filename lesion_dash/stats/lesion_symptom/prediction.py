@@ -18,8 +18,7 @@ from ...images.reading import Progress
 from ..contrast import check_permutations
 from ..patterns import find_patterns
 from .design import permuted_orders
-from .effects import wilson
-from .families import CONFIDENCE
+from .effects import mean_interval
 from .folds import Fold, RidgeFold, SupportVectorFold, decompose, probabilities
 from .kernels import MODELS, Model, one_thread, shared_voxels
 from .logistic import bias_reduced_log_odds, draw_symptoms
@@ -212,7 +211,7 @@ class SymptomPrediction:
             mean = self.predicted[scheme, model].mean(axis=0)
             order = np.argsort(mean, kind="stable")
             for number, part in enumerate(np.array_split(order, min(_BINS, score.size))):
-                low, high = _interval(score[part], self.is_binary)
+                low, high = mean_interval(score[part], self.is_binary)
                 rows.append(
                     {
                         "scheme": scheme, "model": model, "bin": number + 1, "patients": part.size,
@@ -557,19 +556,6 @@ def _auc(predicted: Float, symptoms: Float) -> Float:
     with_it = symptoms > 0
     n = int(with_it.sum())
     return np.asarray((ranks[:, with_it].sum(axis=1) - n * (n + 1) / 2) / (n * (~with_it).sum()))
-
-
-def _interval(score: Float, is_binary: bool) -> tuple[float, float]:
-    """95 % interval of the mean of some patients."""
-    from scipy.stats import norm, t
-
-    if is_binary:
-        middle, half = wilson(score.sum(), score.size, norm.isf((1 - CONFIDENCE) / 2))
-        return float(middle - half), float(middle + half)
-    if score.size < 2:
-        return float("nan"), float("nan")
-    half = t.isf((1 - CONFIDENCE) / 2, score.size - 1) * score.std(ddof=1) / np.sqrt(score.size)
-    return float(score.mean() - half), float(score.mean() + half)
 
 
 def _warnings(patients: SymptomPatients) -> tuple[str, ...]:

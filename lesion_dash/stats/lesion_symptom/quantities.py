@@ -12,6 +12,15 @@ STATISTICS = {"ols": "t", "rank": "t", "welch": "t", "brunner-munzel": "BM"}
 _SIGN = "lesioned minus spared"
 
 
+_TITLES = {
+    "statistic": f"{{statistic}} of {{score}}, {_SIGN}",
+    "p": "p of {score}, uncorrected",
+    "fdr_p": "false discovery rate of {score}",
+    "effect": f"Difference of {{score}}, {_SIGN}",
+    "auc": "Probability that spared patients have the higher {score}",
+}
+"""Of maps, where the label with a capital letter would not do."""
+
 _EFFECT = ("effect", "ci_low", "ci_high")
 _SHORT = {"auc": "P(spared higher)"}
 
@@ -121,6 +130,7 @@ def symptom_quantities(
             Quantity(
                 key=key,
                 label=f"{label}, not given {what}" if what else label,
+                title=_TITLES.get(key, "").format(score=score, statistic=name),
                 unit=unit,
                 file=f"{key}.nii",
                 meaning=f"{meaning} The test is given {what}, this is not." if what else meaning,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...atlas.places import NamedPlace
 from ...core.defaults import SIGNIFICANCE_LEVEL
-from ...core.text import counted
+from ...core.text import counted, enumerated
 from .cautions import volume_correlation
 from .cluster_table import SymptomCluster, SymptomClusters
 from .column_tests import ColumnTests
@@ -73,8 +73,10 @@ def cluster_sentence(row: SymptomCluster, symptom_map: SymptomMap) -> str:
 
 def _given(symptom_map: SymptomMap) -> str:
     """What an effect takes into account, and what it does not, though the test does."""
-    has_terms = symptom_map.covariates or symptom_map.control in ("log-volume", "volume")
-    given = ", given the covariates," if has_terms and symptom_map.test in LINEAR else ""
+    volume = {"log-volume": ["log lesion volume"], "volume": ["lesion volume"]}
+    terms = [*symptom_map.covariates, *volume.get(symptom_map.control, [])]
+    is_given = bool(terms) and symptom_map.test in LINEAR
+    given = f", given {enumerated(terms)}," if is_given else ""
     has_covariates = bool(symptom_map.covariates)
     if what := left_out("effect", symptom_map.test, symptom_map.control, has_covariates):
         given += f" not given {what}," if given else f", not given {what},"
