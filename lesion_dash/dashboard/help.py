@@ -94,7 +94,7 @@ HELP: Mapping[str, str] = {
     "Scores of lesioned patients": "What counts as extreme.",
     "Minimum lesioned": "A voxel is tested where at least so many patients are lesioned, and as "
     "many spared. Fewer make results depend on single patients.",
-    "Also without control of volume": "Makes the same map without control of lesion volume beside "
+    "Beside it: no control": "Makes the same map without control of lesion volume beside "
     "it: what only that one shows may be volume.",
     "Map shown": "Before the test: how many patients, how large an effect must be to be found, and "
     "how finely these lesions tell places apart. After it: the statistic, p, effects with their "

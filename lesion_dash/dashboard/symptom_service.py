@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -242,7 +242,9 @@ class SymptomService:
         is_known = key in self._predictions
         return self.predict(request, _quiet, threading.Event()) if is_known else None
 
-    def layer(self, maps: VoxelMaps, key: str, by: str = "") -> ValueLayer:
+    def layer(
+        self, maps: VoxelMaps, key: str, by: str = "", beside: VoxelMaps | None = None
+    ) -> ValueLayer:
         """One quantity of a result for the viewer, which hides voxels by their p.
 
         Parameters
@@ -253,10 +255,12 @@ class SymptomService:
             Of the quantity, or ``n``.
         by : str
             Key of the p that the slider stands for, empty where there is none.
+        beside : VoxelMaps, optional
+            Another result, whose colours are to mean the same.
         """
         # The maps are kept as well: others may get their id.
-        made = self._layers.get((id(maps), key, by), lambda: (maps, _layer(maps, key, by)))
-        return made[1]
+        known = (id(maps), key, by, id(beside))
+        return self._layers.get(known, lambda: (maps, beside, _layer(maps, key, by, beside)))[2]
 
     def significant(self, symptom_map: SymptomMap) -> MaskLayer | None:
         """Outline of the voxels with a small corrected p; None where there are none."""
@@ -360,15 +364,18 @@ def _stopping(progress: Progress, stop: threading.Event) -> Callable[[int, int],
     return tell
 
 
-def _layer(maps: VoxelMaps, key: str, by: str) -> ValueLayer:
+def _layer(maps: VoxelMaps, key: str, by: str, beside: VoxelMaps | None) -> ValueLayer:
     quantity = next((own for own in maps.quantities if own.key == key), None)
     values = maps.values[key]
     factor, unit = (1.0, "patients") if quantity is None else quantity.display
     shown = np.asarray(values, np.float64) * factor
     title = "Patients with a lesion" if quantity is None else quantity.title
     passed = _passed(maps.values[by]) if by else None
-    steps = tuple(f"p ≤ {limit:g}" for limit in LIMITS) if by else ()
-    scale = _scale(key, quantity, shown)
+    # Of what no limit but the first holds.
+    above = f"p > {LIMITS[1]:g}"
+    steps = (above, *(f"p ≤ {limit:g}" for limit in LIMITS[1:])) if by else ()
+    every = shown if beside is None else np.concatenate([shown, beside.values[key] * factor])
+    scale = _scale(key, quantity, every)
     return ValueLayer(maps.grid, maps.indices, shown, title, unit, scale, passed, steps)
 
 
@@ -390,9 +397,3 @@ def _scale(key: str, quantity: Quantity | None, values: NDArray[np.float64]) -> 
     if quantity is not None and quantity.colormap == "coolwarm":
         return Scale(nice_ceiling(largest), "blue-orange", kind="diverging", sides=_SIDES)
     return Scale(nice_ceiling(largest), low=0.0)
-
-
-def shown_quantities(maps: VoxelMaps) -> Iterator[tuple[str, str]]:
-    """Words and keys of the quantities that can be shown."""
-    for quantity in maps.quantities:
-        yield quantity.title, quantity.key

@@ -28,7 +28,7 @@ _SLICES = 8  # axial slices, arbitrary
 _SMALLEST = 1e-6  # drawn in place of 0, far below what colours tell apart
 _MAX_REGIONS = 30  # of a forest plot, arbitrary: as many as can be read on a screen
 _JITTER = 0.12  # of dots beside each other, in widths of a group; arbitrary
-LESIONED, SPARED = "#b2182b", "#4d4d4d"
+LESIONED, SPARED = "#b2182b", "#808080"
 
 
 def draw_symptom_slices(symptom_map: SymptomMap) -> Figure:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ...core.defaults import SIGNIFICANCE_LEVEL
-from ...core.formats import COORDINATE, COUNT, VOLUME, Format, P
+from ...core.formats import COORDINATE, COUNT, VOLUME, Format, P, decimals_of
 from ...core.tables import csv_bytes
 from ...core.text import counted, printable
 from ...plotting.figures import ML
@@ -22,8 +22,8 @@ from ...plotting.symptoms import draw_region_forest, draw_symptom_groups
 from ...stats.lesion_symptom.cluster_table import TABLE_NAME, SymptomClusters
 from ...stats.lesion_symptom.column_tests import ColumnTests
 from ...stats.lesion_symptom.mapping import SymptomMap
-from ...stats.lesion_symptom.prediction import SymptomPrediction
-from ...stats.lesion_symptom.sentences import place_sentences, prediction_sentences
+from ...stats.lesion_symptom.prediction import LESIONS, MEAN, STATEMENT, SymptomPrediction
+from ...stats.lesion_symptom.sentences import gain_sentence, model_measures, place_sentences
 from ..app_context import AppContext
 from ..controls import card, download_button, heading, note, set_text
 from ..outline import pick_patient
@@ -36,6 +36,12 @@ from .chart import Chart
 from .map_card import plain_button
 
 _VALUE = Format(2, 2)
+_MOST_DECIMALS = 4  # of a score, arbitrary: more are not read
+_MODELS = {MEAN: "Mean of the others", LESIONS: "Volume and lesions"}
+_NO_PREDICTION = (
+    '<div class="ld-symptoms-notes"><p>Each patient is left out in turn and predicted from the '
+    "others, from lesion volume alone and from the lesions: some seconds.</p></div>"
+)
 _TOO_FEW = "Too few patients are lesioned, or spared, here."
 _CLICK = "Click the map to compare the patients with a lesion there with the others."
 
@@ -63,9 +69,9 @@ class GroupsPanel:
         head = widgets.HBox([heading("Patients at the crosshair"), self.caption])
         for words in (self.effect, self.certainty):
             words.add_class("ld-symptoms-words")
-        self.widget = card(
-            head, self.effect, self.certainty, self.chart.widget, self.table, name="symptoms-groups"
-        )
+        both = widgets.Box([self.chart.widget, self.table])
+        both.add_class("ld-symptoms-both")
+        self.widget = card(head, self.effect, self.certainty, both, name="symptoms-groups")
 
     def show(
         self, symptom_map: SymptomMap | None, mm: Mm, names: Sequence[str], cohort: str
@@ -104,10 +110,11 @@ class GroupsPanel:
             }
         ).sort_values(["group", "score", "patient"], kind="stable", ignore_index=True)
         self._rows = cohort, frame["row"].tolist()
+        decimals = decimals_of(patients.score.tolist(), _MOST_DECIMALS)
         columns = (
             Column("group", "Here"),
             Column("patient", "Patient"),
-            Column("score", patients.name, Format(2, 4)),
+            Column("score", patients.name, Format(decimals, decimals)),
             Column("volume", "Lesion (mL)", VOLUME),
         )
         self.table.show(frame, columns)
@@ -211,9 +218,9 @@ class RegionTestsPanel:
         self.download = download_button("CSV", f"Save {REGIONS_NAME}", guard(self._save))
         self._tester = context.worker(self._failed)
         head = widgets.HBox([heading("Regions and the score"), self.caption, self.download])
-        body = widgets.HBox([self.chart.widget, self.table])
-        body.add_class("ld-symptoms-row")
-        self.widget = card(head, self.about, body, name="symptoms-regions")
+        self._body = widgets.HBox([self.chart.widget, self.table])
+        self._body.add_class("ld-symptoms-row")
+        self.widget = card(head, self.about, self._body, name="symptoms-regions")
 
     def ask(self, request: SymptomRequest | None, atlas: str) -> None:
         """Test the regions of an atlas."""
@@ -236,6 +243,7 @@ class RegionTestsPanel:
             )
             self._say(why)
             return
+        self._body.remove_class("ld-hidden")
         self.chart.show(partial(draw_region_forest, tests))
         small = int((tests.table["corrected_p"] <= SIGNIFICANCE_LEVEL).sum())
         of = f"{small} of {counted(len(tests.table), 'region')} with corrected p ≤ 0.05"
@@ -257,8 +265,7 @@ class RegionTestsPanel:
     def _say(self, why: str) -> None:
         set_text(self.caption, "")
         set_text(self.about, why)
-        self.chart.clear()
-        self.table.show(pd.DataFrame(), ())
+        self._body.add_class("ld-hidden")
 
     def _save(self) -> None:
         if self.tests is not None:
@@ -311,11 +318,10 @@ class PredictionPanel:
         is_shown, self.is_shown = self.is_shown, prediction is not None
         if prediction is None:
             self.chart.clear()
-            self.words.value = ""
+            self.words.value = _NO_PREDICTION
         else:
             self.chart.show(partial(draw_prediction, prediction))
-            lines = [*prediction_sentences(prediction), *prediction.notes]
-            self.words.value = _paragraphs(lines)
+            self.words.value = prediction_html(prediction)
         if is_shown != self.is_shown:
             for heard in self._heard:
                 heard()
@@ -366,6 +372,28 @@ def _as_sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def _paragraphs(lines: Sequence[str]) -> str:
-    made = "".join(f"<p>{html.escape(printable(line.strip()))}</p>" for line in lines)
-    return f'<div class="ld-symptoms-notes">{made}</div>'
+def prediction_html(prediction: SymptomPrediction) -> str:
+    """What the place of lesions adds, each model's measures, and what they do not show."""
+    scheme = next(iter(prediction.schemes))
+    rows = {model: model_measures(prediction, scheme, model) for model in prediction.models}
+    names = list(rows[LESIONS])
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("Predicted from", *names))
+    body = "".join(
+        f'<tr><th scope="row">{_MODELS.get(model, model.capitalize())}</th>'
+        + "".join(f"<td>{html.escape(texts.get(name, ''))}</td>" for name in names)
+        + "</tr>"
+        for model, texts in rows.items()
+    )
+    spread = f"Mean (SD) of {len(prediction.schemes[scheme])} repeats of {scheme}. "
+    lines = [
+        _as_sentence(gain_sentence(prediction, scheme)),
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>",
+        f"{spread}{_as_sentence(prediction.sentence)}",
+        STATEMENT,
+        *(_as_sentence(words) for words in prediction.notes),
+    ]
+    made = "".join(
+        line if line.startswith("<table>") else f"<p>{html.escape(printable(line))}</p>"
+        for line in lines
+    )
+    return f'<div class="ld-symptoms-notes ld-place-table">{made}</div>'

@@ -11,7 +11,7 @@ import ipywidgets as widgets
 
 from ...core.formats import Format
 from ...stats.lesion_symptom.mapping import STATEMENT
-from ...stats.lesion_symptom.sentences import control_sentence
+from ...stats.lesion_symptom.sentences import control_sentence, outcome_sentence
 from ...stats.voxel_maps import VoxelMaps
 from ..app_context import AppContext
 from ..code import Code
@@ -176,10 +176,10 @@ class SymptomsPage:
             labelled("Control of lesion volume", self.control),
             labelled("Test of the score", self.test),
             labelled("Scores of lesioned patients", self.side),
-            labelled("Minimum lesioned", self.least),
         ]
         how = [
-            labelled("Also without control of volume", self.compares),
+            labelled("Minimum lesioned", self.least),
+            labelled("Beside it: no control", self.compares),
             labelled("Permutations of the score", self.permutations),
             labelled("Seed", self.seed),
             labelled("Test at every voxel", self.run),
@@ -194,7 +194,7 @@ class SymptomsPage:
         view = widgets.HBox(
             [
                 labelled("Map shown", self.shown),
-                labelled("Voxels by", self.by),
+                labelled("Threshold on", self.by),
                 labelled("Only voxels with p", self.limit),
                 labelled(
                     "Files", widgets.HBox([self.files.file, self.files.download, self.files.plain])
@@ -321,9 +321,13 @@ class SymptomsPage:
         change = self.widget.remove_class if without is None else self.widget.add_class
         change("ld-side-by-side")
         _hide((*self._tested, *self._by), result is None)
-        notes = [] if result is None else [*result.symptom_map.notes, STATEMENT]
+        (self.widget.add_class if result is None else self.widget.remove_class)("ld-untested")
+        notes = []
+        if result is not None:
+            symptom_map = result.symptom_map
+            notes = [outcome_sentence(symptom_map), *symptom_map.notes, STATEMENT]
         if result is not None and without is not None:
-            notes.insert(0, control_sentence(result.symptom_map, without))
+            notes.insert(1, control_sentence(result.symptom_map, without))
         design = "" if result is None else result.symptom_map.sentence
         self.notes.value = listed(notes, design)
         self.files.offer(self.service.file_names(request, atlas))
@@ -411,10 +415,15 @@ class SymptomsPage:
         return None if self.plan is None else self.plan.maps
 
     def _layer(self, maps: VoxelMaps | None, key: str) -> ValueLayer | None:
+        """A quantity; of two results side by side, both in one scale of colours."""
         if maps is None or key not in maps.values:
             return None
+        result, beside = self.result, None
+        if result is not None and result.without is not None:
+            pair = {id(result.symptom_map): result.without, id(result.without): result.symptom_map}
+            beside = pair.get(id(maps))
         by = str(self.by.value) if self.result is not None and self.by.value in maps.values else ""
-        return self.service.layer(maps, key, by)
+        return self.service.layer(maps, key, by, beside)
 
     def _repaint(self) -> None:
         """Show the chosen map, and what lies over it."""
@@ -463,7 +472,8 @@ class SymptomsPage:
             is_known = layer is not None and value == value
             unit = f" {layer.unit}" if layer is not None and layer.unit else ""
             words = f"{_VALUE.text(value)}{unit}" if is_known else NOTHING
-            shown.place(mm, words, "" if is_known else "not tested here")
+            remark = layer.title if layer is not None and is_known else "not tested here"
+            shown.place(mm, words, remark)
         names = self.context.session.places(choices.loaded_atlases, mm)
         symptom_map = None if result is None else result.symptom_map
         self.groups.show(symptom_map, mm, names, self._chosen_cohort)

@@ -339,7 +339,8 @@ function render({ model, el }) {
       const stops = tables[state.colormap || map.scale.colormap];
       bar.style.background = `linear-gradient(to right, ${stops.map(([at, c]) => `rgb(${c}) ${at / 2.55}%`)})`;
       const [below, above] = map.scale.sides;
-      legend.textContent = below ? `${map.unit} · ◀ ${below} · ${above} ▶` : map.unit;
+      const sides = below ? `◀ ${below} · ${above} ▶` : "";
+      legend.textContent = [map.unit, sides].filter(Boolean).join(" · ");
     } else if (map) {
       const classes = map.kind === "overlap" ? map.classes.map(([, text, c]) => [text, c])
         : map.scale.steps.map(([, text, c]) => [text, c.slice(0, 3)]);

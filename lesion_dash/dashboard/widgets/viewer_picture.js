@@ -251,14 +251,16 @@ class Picture {
   // Planes where they are largest: side by side, in a column, or one beside the two others.
   arrange() {
     const { niivue, base, view, canvas } = this;
-    if (!base || view === "render" || view === "mosaic" || !canvas.height) return;
+    if (!base || view === "render" || view === "mosaic" || !canvas.clientHeight) return;
     if (view in SLICES) {
       niivue.setCustomLayout([{ sliceType: SLICES[view], position: [0, 0, 1, 1] }]);
       return;
     }
     const edges = [0, 1, 2].map((axis) =>
       base.shape[axis] * Math.hypot(...base.affine.slice(0, 3).map((row) => row[axis])));
-    niivue.setCustomLayout(bestLayout(edges, canvas.width, canvas.height));
+    // NiiVue may not have given the canvas its new size yet.
+    const scale = window.devicePixelRatio || 1;
+    niivue.setCustomLayout(bestLayout(edges, canvas.clientWidth * scale, canvas.clientHeight * scale));
   }
 
   setDrag(mode) {

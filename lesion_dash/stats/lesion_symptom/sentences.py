@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ...atlas.places import NamedPlace
 from ...core.defaults import SIGNIFICANCE_LEVEL
+from ...core.formats import P
 from ...core.text import counted, enumerated
 from .cautions import volume_correlation
 from .cluster_table import SymptomCluster, SymptomClusters
 from .column_tests import ColumnTests
 from .mapping import STATEMENT, SymptomMap, voxels_in
 from .multivariate import MultivariateMap
-from .prediction import MEAN, SymptomPrediction
+from .prediction import LESIONS, MEAN, SymptomPrediction
 from .prediction import STATEMENT as OF_PREDICTIONS
 from .quantities import left_out
 from .univariate import LINEAR
@@ -30,16 +33,11 @@ def map_sentences(symptom_map: SymptomMap, clusters: SymptomClusters) -> list[st
         for v in symptom_map.v_mm3
         if voxels_in(v, symptom_map.grid.voxel_volume) > 1
     ]
-    significant = symptom_map.corrected_p <= SIGNIFICANCE_LEVEL
-    count = int(significant.sum())
-    volume = count * symptom_map.grid.voxel_volume / 1000
-    voxels = counted(count, "voxel")
-    small = f"{voxels} ({volume:,.2f} mL) with corrected p at most {SIGNIFICANCE_LEVEL:g}"
     above = f"{height} above which corrected p is at most {SIGNIFICANCE_LEVEL:g}"
     lines = [
         symptom_map.sentence,
         f"{above}: {'; '.join(thresholds)}",
-        f"{small}; largest {height} {largest:.2f}",
+        f"{outcome_sentence(symptom_map)}; largest {height} {largest:.2f}",
     ]
     lines += [f"  {cluster_sentence(row, symptom_map)}" for row in clusters.rows[:MAX_NAMED]]
     if len(clusters) > MAX_NAMED:
@@ -53,6 +51,14 @@ def map_sentences(symptom_map: SymptomMap, clusters: SymptomClusters) -> list[st
                 f"{detectable.max():.2f} SD, by voxel: smaller ones are found less often"
             )
     return [*lines, STATEMENT]
+
+
+def outcome_sentence(symptom_map: SymptomMap) -> str:
+    """How much is significant after correction."""
+    count = int((symptom_map.corrected_p <= SIGNIFICANCE_LEVEL).sum())
+    volume = count * symptom_map.grid.voxel_volume / 1000
+    voxels = counted(count, "voxel")
+    return f"{voxels} ({volume:,.2f} mL) with corrected p at most {SIGNIFICANCE_LEVEL:g}"
 
 
 def cluster_sentence(row: SymptomCluster, symptom_map: SymptomMap) -> str:
@@ -174,27 +180,49 @@ def prediction_sentences(prediction: SymptomPrediction) -> list[str]:
 def gain_sentence(prediction: SymptomPrediction, scheme: str) -> str:
     """What the place of lesions adds to what volume and covariates predict."""
     gain, p = prediction.gain(scheme)
-    verb, to = ("add", "to") if gain > 0 else ("take", "from")
+    r2 = {
+        model: prediction.measures(scheme, model)["r2"].mean()
+        for model in (LESIONS, prediction.baseline)
+    }
+    name, baseline = prediction.patients.name, prediction.baseline
+    is_small = p <= SIGNIFICANCE_LEVEL and gain > 0
+    says = "predicts" if is_small else "is not shown to predict"
+    of_p = "" if np.isnan(p) else f", p {p:.3g}"
     return (
-        f"place: lesions {verb} {abs(gain):.3f} {to} R² of {prediction.baseline}; "
-        f"p of no gain {p:.3g}"
+        f"the place of lesions {says} {name} beyond {baseline}: R² {r2[LESIONS]:.3f} with it, "
+        f"{r2[baseline]:.3f} without (gain {gain:.3f}{of_p})"
     )
 
 
-def _model_words(prediction: SymptomPrediction, scheme: str, model: str) -> str:
+def model_measures(prediction: SymptomPrediction, scheme: str, model: str) -> dict[str, str]:
+    """How well a model predicts, each measure with its SD over repeats, by name.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_cohort, predict_symptom
+    >>> cohort = load_cohort("sample_data/cohort_a")
+    >>> prediction = predict_symptom(cohort, "naming", permutations=20, repeats=2)
+    >>> list(model_measures(prediction, "10 folds", "volume"))
+    ['R²', 'r', 'off by', 'p']
+    """
     measures = prediction.measures(scheme, model)
-    texts = []
+    texts = {}
     for key, name in _NAMES.items():
         if key not in measures or (model == MEAN and key in ("r", "auc")):
             continue
         values = measures[key]
         spread = f" ({values.std(ddof=1):.3f})" if values.size > 1 else ""
         unit = f" {prediction.patients.name}" if key == "mae" else ""
-        texts.append(f"{name} {values.mean():.3f}{spread}{unit}")
-    if model != MEAN:
-        texts.append(f"p {prediction.p(scheme, model):.3g}")
+        texts[name] = f"{values.mean():.3f}{spread}{unit}"
+    if model != MEAN and prediction.choice.permutations:
+        texts["p"] = P.text(prediction.p(scheme, model))
+    return texts
+
+
+def _model_words(prediction: SymptomPrediction, scheme: str, model: str) -> str:
+    texts = model_measures(prediction, scheme, model)
     what = "mean of the others" if model == MEAN else model
-    return f"{what}: {', '.join(texts)}"
+    return f"{what}: {', '.join(f'{name} {text}' for name, text in texts.items())}"
 
 
 _NAMES = {
