@@ -77,7 +77,12 @@ def test_nothing_jumps_while_loading_and_nothing_moves_unasked(page: Any) -> Non
 def test_axe_finds_nothing_serious_on_any_tab(page: Any) -> None:
     choose(page, ".ld-choices", 1, "cohort_b")
     page.locator(".ld-choices label", has_text="Overlap of A and B").wait_for(timeout=LONG)
-    filled = {"ROI": fill_lab, "Registration and signal": fill_signal, "Inspect": inspect}
+    filled = {
+        "Symptoms": fill_symptoms,
+        "ROI": fill_lab,
+        "Registration and signal": fill_signal,
+        "Inspect": inspect,
+    }
     names = page_names(page)
     assert {"Maps", "Regions of a map", *filled} <= set(names)
     for name in names:
@@ -85,6 +90,16 @@ def test_axe_finds_nothing_serious_on_any_tab(page: Any) -> None:
         if name in filled:
             filled[name](page)
         assert violations(page) == [], name
+
+
+def fill_symptoms(page: Any) -> None:
+    """A score is tested and predicted."""
+    page.get_by_label("Score", exact=True).select_option(label="naming")
+    settle(page)
+    assert violations(page) == []
+    page.locator(".ld-symptoms").get_by_role("button", name="Run permutation test").click()
+    page.get_by_role("button", name="Predict patients left out").click()
+    page.get_by_alt_text("True against predicted scores").wait_for(timeout=LONG)
 
 
 def fill_lab(page: Any) -> None:

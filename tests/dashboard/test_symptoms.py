@@ -132,16 +132,18 @@ def test_before_the_test_one_sees_patients_power_and_resolution(
     assert f"{d80.min():.2f} to {d80.max():.2f} SD" in words
     for hidden in (page.groups, page.clusters, page.regions):
         assert is_hidden(hidden.widget)
-    layers = {"n": power.values["n"], "power_d80": d80}
-    resolution = resolution_map(some, 5)
-    layers |= {"lookalikes": resolution.values["lookalikes"] / 1000}
-    for key, values in layers.items():
+    assert page.plan is not None
+    maps = {"n": page.plan.maps, "power_d80": page.plan.maps}
+    for key, own in maps.items():
+        np.testing.assert_allclose(page.service.layer(own, key).values, power.values[key])
+    for key in ("n", "power_d80", "lookalikes"):
         enter(page.context, page.shown, key)
-        maps = page._maps(key)
-        assert maps is not None
-        np.testing.assert_allclose(page.service.layer(maps, key).values, values)
         assert "value" in shown(page).values()
         assert "Before the test" in text(page.map.question)
+    found, resolution = page.service.known_resolution(page.request), resolution_map(some, 5)
+    assert found is not None
+    values = resolution.values["lookalikes"] / 1000
+    np.testing.assert_allclose(page.service.layer(found, "lookalikes").values, values)
 
 
 def test_after_it_the_map_its_words_and_the_patients_at_a_place(

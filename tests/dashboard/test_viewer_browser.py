@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import psutil
 import pytest
 from browser_steps import LONG, download
-from ipywidgets import IntSlider
+from ipywidgets import IntSlider, SelectionSlider, Widget
 from numpy.typing import NDArray
 from served_dashboard import ended, find_port, start_server
 from viewer_page import ViewerPage
@@ -161,17 +162,24 @@ def test_classes_of_the_overlap_follow_k(shows: Callable[..., ViewerPage]) -> No
         np.testing.assert_array_equal(painted_levels(shown, GRID, voxels), expected)
 
 
+@pytest.mark.parametrize(
+    ("slider", "trait"),
+    [
+        (partial(IntSlider, 5, 1, 12), "value"),
+        (partial(SelectionSlider, options=[*"abcdefghi"], index=5), "index"),
+    ],
+)
 def test_a_slider_of_the_page_sets_k_without_the_kernel(
-    shows: Callable[..., ViewerPage], tmp_path: Path
+    shows: Callable[..., ViewerPage], tmp_path: Path, slider: Callable[[], Widget], trait: str
 ) -> None:
     layer, values, n = lesions(GRID, tmp_path)
-    viewer, slider = Viewer(), IntSlider(5, 1, 12)
+    viewer, slider = Viewer(), slider()
     viewer.follow(slider)
     viewer.show(layer)
     shown, voxels = shows(viewer), some_places(n)
     at = tuple(voxels.T)
     for k in (5, 8):
-        shown.change("value", k, slider)
+        shown.change(trait, k, slider)
         expected = np.where(n[at] >= k, to_levels(values[at], 150.0), 0)
         np.testing.assert_array_equal(painted_levels(shown, GRID, voxels), expected)
     shown.set("k", 2)  # what the kernel says later does not undo it

@@ -376,7 +376,7 @@ function render({ model, el }) {
     if (!reference) return;
     const slider = await model.widget_manager.get_model(reference.slice("IPY_MODEL_".length));
     // A slider of words has the number of the chosen one in place of a value.
-    const trait = slider.has("value") ? "value" : "index";
+    const trait = slider.get("value") === undefined ? "index" : "value";
     const take = () => { state.k = slider.get(trait); paint(); };
     listen(slider, `change:${trait}`, take);
     take();
