@@ -64,6 +64,10 @@ COMMANDS = {
         *("predict", A, "--score", "nihss", "--covariates", "age", "sex", "-o", "predict"),
         *("--permutations", "100", *PEOPLE),
     ],
+    "replicate": [
+        *("replicate", A, B, "--score", "naming", "--permutations", "100", "-o", "replicate"),
+        *("--min-lesioned-b", "3", *ATLAS, *PEOPLE),
+    ],
     "coverage": ["coverage", A, "-o", "coverage/coverage.csv", "--plot", "coverage/coverage.png"],
     "report": ["report", A, "-o", "report", *ATLAS, *PEOPLE],
     "report of two": ["report", A, B, "-o", "report of two", *ATLAS, *PEOPLE, "--title", "A and B"],

@@ -6,6 +6,7 @@ from .overlap import OverlapRequest as OverlapRequest
 from .differences import Compare as Compare
 from .lsm import LesionSymptomMap as LesionSymptomMap
 from .prediction import PredictSymptom as PredictSymptom
+from .replication import ReplicateSymptom as ReplicateSymptom
 from .coverage import CoverageRequest as CoverageRequest
 from .report import WriteReport as WriteReport
 from .load import Load as Load

@@ -130,7 +130,7 @@ class SymptomPrediction:
         ``auc``, ``brier`` and ``r2`` (one less the Brier score over that of the share of all).
         """
         predicted, score = self.predicted[scheme, model], self.patients.score
-        r2 = _r2(score[:, None], predicted.T)
+        r2 = r_squared(score[:, None], predicted.T)
         none = np.full(r2.shape, np.nan)  # the order of means tells the fold of a patient alone
         if self.is_binary:
             brier = ((predicted - score) ** 2).mean(axis=1)
@@ -354,7 +354,7 @@ def predict_from_products(
     if not np.trace(products) > 0:
         raise InputError(patients.cohort.name, "no patient has any of it", "choose other features")
     is_binary = np.unique(patients.score).size == 2
-    terms = _terms(patients)
+    terms = model_terms(patients.volumes, list(patients.covariates.values()))
     schemes = {f"{choice.folds} folds": _random_folds(size, choice)}
     fold_names: dict[str, list[str]] = {}
     if sites is not None:
@@ -403,19 +403,25 @@ def predict_from_products(
     )
 
 
-def _terms(patients: SymptomPatients) -> dict[str, Float]:
+def model_terms(volumes: Float, covariates: Sequence[Float]) -> dict[str, Float]:
     """What each model knows beside the lesions, by name, shape (N, terms).
 
     Volume counts as it is and as its logarithm: a score may follow either one, and lesions, whose
     voxels add up to the volume, would seem to add what only the other form of volume says.
+
+    Parameters
+    ----------
+    volumes : array of float64, shape (N,)
+        Above 0.
+    covariates : sequence of array of float64, shape (N,)
     """
-    volume = [_standard(np.log(patients.volumes)), _standard(patients.volumes)]
-    covariates = [_standard(column) for column in patients.covariates.values()]
-    one = np.ones(patients.size)
+    volume = [_standard(np.log(volumes)), _standard(volumes)]
+    given = [_standard(column) for column in covariates]
+    one = np.ones(volumes.size)
     columns = {MEAN: [one], VOLUME: [one, *volume]}
-    if covariates:
-        columns[BOTH] = [one, *volume, *covariates]
-    columns[LESIONS] = [one, *volume, *covariates]
+    if given:
+        columns[BOTH] = [one, *volume, *given]
+    columns[LESIONS] = [one, *volume, *given]
     return {model: np.column_stack(own) for model, own in columns.items()}
 
 
@@ -527,7 +533,7 @@ class _Run:
                 if not first:
                     penalties.append(chosen[0])
             step()
-        return _Predicted(predicted[:, 0], _r2(scores, predicted), np.array(penalties))
+        return _Predicted(predicted[:, 0], r_squared(scores, predicted), np.array(penalties))
 
     def _fold(self, train: Int, test: Int) -> Fold:
         if self.products is None:
@@ -536,8 +542,15 @@ class _Run:
         return kind(self.terms, train, test, self.products)
 
 
-def _r2(scores: Float, predicted: Float) -> Float:
-    """One less the sum of squared errors over that about the mean, of each column."""
+def r_squared(scores: Float, predicted: Float) -> Float:
+    """One less the sum of squared errors over that about the mean, of each column.
+
+    Examples
+    --------
+    >>> score = np.array([[1.0], [2.0], [3.0]])
+    >>> r_squared(score, score).tolist(), r_squared(score, np.full((3, 1), 2.0)).tolist()
+    ([1.0], [0.0])
+    """
     total = ((scores - scores.mean(axis=0)) ** 2).sum(axis=0)
     return np.asarray(1 - ((scores - predicted) ** 2).sum(axis=0) / total)
 

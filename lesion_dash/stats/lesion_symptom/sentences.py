@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ...atlas.places import NamedPlace
@@ -16,6 +18,8 @@ from .multivariate import MultivariateMap
 from .prediction import LESIONS, MEAN, SymptomPrediction
 from .prediction import STATEMENT as OF_PREDICTIONS
 from .quantities import left_out
+from .replication import STATEMENT as OF_REPLICATIONS
+from .replication import SymptomReplication
 from .univariate import LINEAR
 
 MAX_NAMED = 5
@@ -217,6 +221,42 @@ def model_measures(prediction: SymptomPrediction, scheme: str, model: str) -> di
     if model != MEAN and prediction.choice.permutations:
         texts["p"] = P.text(prediction.p(scheme, model))
     return texts
+
+
+def replication_sentences(replication: SymptomReplication) -> list[str]:
+    """Design, each peak in B, signs and correlation of both maps, predictions of B."""
+    lines = [replication.sentence]
+    lines += [f"  {peak_sentence(row)}" for row in replication.table.head(MAX_NAMED).itertuples()]
+    if (left := len(replication.peak_places) - MAX_NAMED) > 0:
+        lines.append(f"  and {counted(left, 'more peak')}")
+    if (agreement := replication.agreement) is not None:
+        what = "voxels that are significant in A" if agreement.is_significant else "voxels tested"
+        lines.append(
+            f"{100 * agreement.same_sign:.1f} % of {agreement.voxels:,} {what} and tested in B "
+            f"have the same sign there (p {agreement.same_sign_p:.3g}); r of both maps over "
+            f"{agreement.tested:,} voxels {agreement.r:.2f} (p {agreement.r_p:.3g})"
+        )
+    for model in replication.predicted:
+        values = replication.measures(model)
+        lines.append(
+            f"B predicted by {model} of A: R² {values['r2']:.3f}, r {values['r']:.3f}, off by "
+            f"{values['mae']:.3f} {replication.patients.name}, p {values['p']:.3g}"
+        )
+    return [*lines, OF_REPLICATIONS]
+
+
+def peak_sentence(row: Any) -> str:
+    """A peak of A, and what B shows there."""
+    place = f"{row.x_mm:.0f}, {row.y_mm:.0f}, {row.z_mm:.0f} mm"
+    of_a = f"{row.peak} ({place}): {row.effect_a:.2f} in A"
+    if np.isnan(row.effect_b):
+        return f"{of_a}, not tested in B"
+    verdict = "replicated" if row.replicated else "not replicated"
+    return (
+        f"{of_a}, {row.effect_b:.2f} (95 % interval {row.ci_low_b:.2f} to {row.ci_high_b:.2f}) in "
+        f"{row.lesioned_b:.0f} lesioned and {row.spared_b:.0f} spared of B: {verdict}, corrected p "
+        f"{row.corrected_p_b:.3g} for the number of peaks"
+    )
 
 
 def _model_words(prediction: SymptomPrediction, scheme: str, model: str) -> str:
