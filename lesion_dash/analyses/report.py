@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import model_validator
 
+from ..core import defaults
 from ..core.errors import InputError
 from . import fields
 from .fields import option, source
@@ -59,6 +60,17 @@ class WriteReport(Request):
     where_a: fields.WhereA
     where_b: fields.WhereB
     title: str = option("of the page", "TEXT", default="")
+    score: str = option(
+        "column of the participants table: a chapter maps and predicts it, as `lsm` and `predict`",
+        "COLUMN",
+        default="",
+    )
+    covariates: tuple[str, ...] = option(
+        "columns that are held constant in this chapter", "COLUMN", default=(), several=True
+    )
+    test: defaults.SymptomTest = option("of the score, as for `lsm`", default=defaults.SYMPTOM_TEST)
+    permutations: fields.Permutations
+    seed: fields.Seed
     pattern: fields.Pattern
     session: fields.Session
     several_files: fields.SeveralFiles
@@ -72,13 +84,17 @@ class WriteReport(Request):
     def _check_sides(self) -> WriteReport:
         if self.b is None and self.where_b:
             raise InputError("--where-b", "there is no folder B to ask", "give one, or use --where")
+        if self.covariates and not self.score:
+            raise InputError("--covariates", "there is no score", "give one with --score")
         return self
 
     def outputs(self) -> list[str]:
         from ..regions.counts import FILE_NAME as REGIONS_NAME
         from ..report.report import file_names
 
-        return file_names(self.b is not None, names_by_atlas(REGIONS_NAME, self))[:-1]
+        tables = names_by_atlas(REGIONS_NAME, self)
+        has_region_tests = bool(self.atlas) and self.test in ("ols", "rank")
+        return file_names(self.b is not None, tables, bool(self.score), has_region_tests)[:-1]
 
     def run(self, progress: Progress) -> Result:
         from ..cohort.conditions import restrict_cohort

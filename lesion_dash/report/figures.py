@@ -29,11 +29,15 @@ from ..plotting.figures import (
     nice_ceiling,
 )
 from ..plotting.mosaic import Mosaic, choose_cuts, lay_out_slices
+from ..plotting.predictions import draw_prediction
+from ..plotting.symptoms import draw_region_forest, draw_symptom_scatter, draw_symptom_slices
 from ..stats.differences import CohortDifferences
+from ..stats.lesion_symptom.column_tests import ColumnTests
 from ..stats.overlap import Overlap
 from ..stats.topography import STATISTICS
 from .findings import Findings, Side
 from .formatting import fixed, ml, share
+from .symptoms import SymptomFindings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -261,6 +265,14 @@ def drawings(findings: Findings) -> dict[str, Callable[[], Picture]]:
                 f"{key}_{side.letter}": partial(_map, findings, side, key, mosaic_on)
                 for key in _KEYS
             }
+    calls |= _of_pair(findings, mosaic_on)
+    for symptoms in findings.symptoms:
+        calls |= _of_symptoms(symptoms)
+    return calls
+
+
+def _of_pair(findings: Findings, mosaic_on: MosaicOn) -> dict[str, Callable[[], Picture]]:
+    calls: dict[str, Callable[[], Picture]] = {}
     if findings.overlap is not None and findings.overlap.either.voxels:
         calls["overlap"] = partial(_overlap, findings.overlap, mosaic_on)
     if findings.differences is not None:
@@ -268,6 +280,37 @@ def drawings(findings: Findings) -> dict[str, Callable[[], Picture]]:
         if findings.differences.compared.voxels:
             calls["difference"] = partial(_mean_difference, findings.differences, mosaic_on)
     return calls
+
+
+def _of_symptoms(symptoms: SymptomFindings) -> dict[str, Callable[[], Picture]]:
+    calls: dict[str, Callable[[], Picture]] = {
+        "slices": partial(_symptom_slices, symptoms),
+        "scatter": partial(_symptom_scatter, symptoms),
+        "prediction": partial(_prediction, symptoms),
+    }
+    if symptoms.regions is not None:
+        calls["regions"] = partial(_region_forest, symptoms.regions)
+    return {f"symptom_{name}_{symptoms.letter}": call for name, call in calls.items()}
+
+
+def _symptom_slices(symptoms: SymptomFindings) -> Picture:
+    statistic = symptoms.symptom_map.statistic
+    low, high = (fixed(float(end), 2, plus=True) for end in (statistic.min(), statistic.max()))
+    name = symptoms.symptom_map.statistic_name
+    png = png_bytes(draw_symptom_slices(symptoms.symptom_map))
+    return Picture(png, low=low, high=high, unit=name)
+
+
+def _symptom_scatter(symptoms: SymptomFindings) -> Picture:
+    return Picture(png_bytes(draw_symptom_scatter(symptoms.symptom_map, symptoms.clusters)))
+
+
+def _prediction(symptoms: SymptomFindings) -> Picture:
+    return Picture(png_bytes(draw_prediction(symptoms.prediction)))
+
+
+def _region_forest(tests: ColumnTests) -> Picture:
+    return Picture(png_bytes(draw_region_forest(tests)))
 
 
 def png_bytes(figure: Figure) -> bytes:

@@ -23,7 +23,7 @@ from ..cohort.file_choice import SeveralFiles
 from ..cohort.notes import group_notes
 from ..cohort.participants import FILE_NAMES as PARTICIPANTS_NAMES
 from ..cohort.participants import Patient
-from ..core.defaults import MIN_PATIENTS
+from ..core.defaults import MIN_PATIENTS, PERMUTATIONS, SEED, SYMPTOM_TEST, SymptomTest
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.notes import note_on
@@ -39,6 +39,7 @@ from ..stats.differences import CohortDifferences, cohort_differences
 from ..stats.overlap import Overlap, overlap
 from ..stats.size_bias import MeanContrast, mean_contrast
 from ..stats.topography import VolumeStats, volume_stats
+from .symptoms import SymptomFindings, find_symptoms
 
 # Names of folders and files in a report, which hold on any computer.
 
@@ -139,6 +140,12 @@ class ReportRequest:
     accept_swapped : bool
         Names of an atlas count as they are, although its regions lie on another side; otherwise
         they are marked.
+    score : str
+        A column that is mapped and predicted, see `map_symptom`; empty for none.
+    covariates : sequence of str
+        That are held constant then.
+    test, permutations, seed
+        As for `map_symptom`.
 
     Raises
     ------
@@ -166,12 +173,18 @@ class ReportRequest:
     label: int | str | None = None
     space: Sequence[str] = ()
     accept_swapped: bool = False
+    score: str = ""
+    covariates: Sequence[str] = ()
+    test: SymptomTest = SYMPTOM_TEST
+    permutations: int = PERMUTATIONS
+    seed: int = SEED
 
     def __post_init__(self) -> None:
         canonical = {
             "min_patients": check_min_patients(self.min_patients),
             "title": " ".join(self.title.split()),
             "space": tuple(self.space),
+            "covariates": tuple(self.covariates),
         } | {name: _ordered(getattr(self, name)) for name in ("where", "where_a", "where_b")}
         for name, value in canonical.items():
             object.__setattr__(self, name, value)
@@ -184,6 +197,9 @@ class ReportRequest:
     def parameters(self) -> dict[str, Any]:
         """Every choice by name, conditions as text."""
         usual = {"session": "", "several_files": "refuse", "accept_swapped": False}
+        if not self.score:
+            of_score = ("score", "covariates", "test", "permutations", "seed")
+            usual |= {name: getattr(self, name) for name in of_score}
         values = {
             name: value
             for name in self.__dataclass_fields__
@@ -328,6 +344,8 @@ class Findings:
         Of each atlas.
     overlap : Overlap or None
     differences : CohortDifferences or None
+    symptoms : tuple of SymptomFindings
+        Of each cohort, where a score is asked for.
     """
 
     request: ReportRequest
@@ -335,6 +353,7 @@ class Findings:
     regions: tuple[RegionFindings, ...]
     overlap: Overlap | None
     differences: CohortDifferences | None
+    symptoms: tuple[SymptomFindings, ...] = ()
 
     @property
     def a(self) -> Side:
@@ -403,7 +422,8 @@ class Findings:
         means = [note for side in self.sides if side.means for note in side.means.notes]
         pair = self.differences.notes if self.differences is not None else ()
         regions = [note for own in self.regions for note in self.notes_on_regions(own)]
-        return self.without_folders(dict.fromkeys([*means, *pair, *regions]))
+        symptoms = [note for own in self.symptoms for note in own.notes]
+        return self.without_folders(dict.fromkeys([*means, *pair, *regions, *symptoms]))
 
     def notes_on_regions(self, own: RegionFindings) -> list[str]:
         """The notes on an atlas; with its name, where there are several."""
@@ -470,7 +490,22 @@ def find_all(
         )
         for atlas, own, name in zip(atlases, counts, names, strict=True)
     )
-    return Findings(request, sides, regions, both, differences)
+    symptoms: tuple[SymptomFindings, ...] = ()
+    if request.score:
+        symptoms = tuple(
+            find_symptoms(
+                side.letter,
+                side.cohort,
+                atlases,
+                request.score,
+                covariates=request.covariates,
+                test=request.test,
+                permutations=request.permutations,
+                seed=request.seed,
+            )
+            for side in sides
+        )
+    return Findings(request, sides, regions, both, differences, symptoms)
 
 
 def _restrict(cohort: Cohort, conditions: Sequence[Condition]) -> Cohort:

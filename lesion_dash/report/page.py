@@ -21,12 +21,17 @@ from ..atlas.atlas import Atlas
 from ..atlas.installed import installed_atlas
 from ..atlas.places import names_of_place
 from ..atlas.published import LIBRARY, is_library_name, probable_credit
-from ..core.formats import PERCENT, decimals_of
+from ..core.formats import PERCENT, P, decimals_of
 from ..core.text import counted, enumerated, printable
 from ..images.space import space_of
 from ..regions.counts import RegionCount
 from ..regions.involvement import RegionInvolvement
 from ..stats.coverage import Mark
+from ..stats.lesion_symptom.design import CONTROLS
+from ..stats.lesion_symptom.mapping import STATEMENT
+from ..stats.lesion_symptom.prediction import STATEMENT as OF_PREDICTIONS
+from ..stats.lesion_symptom.sentences import control_sentence, outcome_sentence
+from ..stats.lesion_symptom.univariate import TESTS
 from .figures import Picture
 from .findings import Findings, RegionFindings, Side, atlas_files, file_name
 from .formatting import (
@@ -127,6 +132,7 @@ def _environment() -> Environment:
         "enumerated": enumerated,
         "file_name": file_name,
         "fixed": fixed,
+        "p": P.text,
         "flowing": _flowing,
         "ml": ml,
         "percent": PERCENT.text,
@@ -188,6 +194,12 @@ def _context(findings: Findings) -> dict[str, Any]:
         "names_of_place": partial(names_of_place, findings.atlases),
         "conditions": partial(_condition_labels, findings),
         "of_each": partial(_of_each, findings),
+        "outcome_sentence": outcome_sentence,
+        "control_sentence": control_sentence,
+        "tests": TESTS,
+        "controls": CONTROLS,
+        "of_map": STATEMENT,
+        "of_predictions": OF_PREDICTIONS,
     }
 
 
@@ -266,6 +278,25 @@ REFERENCES = {
     "Mah et al., 2014": (
         "Mah YH, Husain M, Rees G, Nachev P (2014). Human brain lesion-deficit inference "
         "remapped. Brain 137(9), 2522-2531. doi:10.1093/brain/awu164"
+    ),
+    "Freedman and Lane, 1983": (
+        "Freedman D, Lane D (1983). A nonstochastic interpretation of reported significance "
+        "levels. Journal of Business & Economic Statistics 1(4), 292-298. "
+        "doi:10.1080/07350015.1983.10509354"
+    ),
+    "Westfall and Young, 1993": (
+        "Westfall PH, Young SS (1993). Resampling-based multiple testing: examples and methods "
+        "for p-value adjustment. New York: Wiley"
+    ),
+    "Phipson and Smyth, 2010": (
+        "Phipson B, Smyth GK (2010). Permutation P-values should never be zero: calculating exact "
+        "P-values when permutations are randomly drawn. Statistical Applications in Genetics and "
+        "Molecular Biology 9, 39. doi:10.2202/1544-6115.1585"
+    ),
+    "Mirman et al., 2018": (
+        "Mirman D, Landrigan JF, Kokolis S, Verillo S, Ferrara C, Pustina D (2018). Corrections "
+        "for multiple comparisons in voxel-based lesion-symptom mapping. Neuropsychologia 115, "
+        "112-123. doi:10.1016/j.neuropsychologia.2017.08.025"
     ),
     "Fonov et al., 2011": (
         "Fonov V, Evans AC, Botteron K, Almli CR, McKinstry RC, Collins DL (2011). Unbiased "

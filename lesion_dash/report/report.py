@@ -25,6 +25,7 @@ from .figures import drawings
 from .findings import Findings, RegionFindings, Side
 from .page import PAGE_NAME, make_page, summary
 from .reproduction import Again, report_inputs, report_provenance
+from .symptoms import SymptomFindings
 
 PATIENTS_NAME = "patients.csv"
 COVERAGE_NAME = "coverage.csv"
@@ -41,6 +42,17 @@ _DIFFERENCES = {
     "mean": "mean total lesion volume of A minus that of B (mm³); NaN where k is not reached",
     "std": "SD of total lesion volume of A minus that of B (mm³); NaN where k is not reached",
 }
+_REGION_TESTS = "symptom_regions.csv"
+_SYMPTOMS = {
+    "symptom_statistic.nii.gz": ("statistic of the score, lesioned minus spared", "statistic"),
+    "symptom_corrected_p.nii.gz": ("its p, corrected for all tested voxels", "corrected_p"),
+    "symptom_effect.nii.gz": ("difference of the score, lesioned minus spared", "effect"),
+    "symptom_clusters.csv": ("clusters of the map of the score", "cluster_table"),
+    _REGION_TESTS: ("the same test of the share of each region", "region_table"),
+    "symptom_prediction.csv": ("how well each model predicts", "prediction.summary"),
+    "symptom_patients.csv": ("who was used, and who was excluded", "symptom_map.patients.table"),
+}
+"""Files of a score: what each holds, and where the findings have it."""
 _PROVENANCE = "versions, parameters, SHA-256 of inputs and outputs, counts"
 
 T = TypeVar("T")
@@ -54,9 +66,12 @@ class _File(NamedTuple):
     attribute: str
     side: int | None = None
     atlas: int | None = None
+    symptoms: int | None = None
 
 
-def _files(is_pair: bool, tables: Sequence[str]) -> Iterator[_File]:
+def _files(
+    is_pair: bool, tables: Sequence[str], has_score: bool = False, has_region_tests: bool = False
+) -> Iterator[_File]:
     """The maps and tables, in their order; ``{k}`` stands for the minimum of patients.
 
     Parameters
@@ -64,6 +79,8 @@ def _files(is_pair: bool, tables: Sequence[str]) -> Iterator[_File]:
     is_pair : bool
     tables : sequence of str
         File names of the tables of regions, one for each atlas.
+    has_score, has_region_tests : bool
+        Whether a score is mapped, and tested in regions.
     """
     patients = "every file, used or not, with reason and volume"
     for side, letter in enumerate("ab" if is_pair else "a"):
@@ -82,14 +99,22 @@ def _files(is_pair: bool, tables: Sequence[str]) -> Iterator[_File]:
     for atlas, name in enumerate(tables):
         regions = "how much of what counts lies in each region of the atlas"
         yield _File(name, regions, "counts.table", atlas=atlas)
+    if has_score:
+        for number, letter in enumerate("ab" if is_pair else "a"):
+            own = f"{letter}_" if is_pair else ""
+            for name, (summary, attribute) in _SYMPTOMS.items():
+                if name != _REGION_TESTS or has_region_tests:
+                    yield _File(f"{own}{name}", summary, attribute, symptoms=number)
 
 
 def _make(file: _File, findings: Findings) -> bytes:
-    owner: Findings | Side | RegionFindings = findings
+    owner: Findings | Side | RegionFindings | SymptomFindings = findings
     if file.side is not None:
         owner = findings.sides[file.side]
     elif file.atlas is not None:
         owner = findings.regions[file.atlas]
+    elif file.symptoms is not None:
+        owner = findings.symptoms[file.symptoms]
     content = attrgetter(file.attribute)(owner)
     if file.name.endswith(".csv"):
         return csv_bytes(content)
@@ -126,7 +151,12 @@ class Report:
     notes: list[str]
 
 
-def file_names(is_pair: bool, tables: Sequence[str] = ()) -> list[str]:
+def file_names(
+    is_pair: bool,
+    tables: Sequence[str] = (),
+    has_score: bool = False,
+    has_region_tests: bool = False,
+) -> list[str]:
     """The files of a report, known before it is made.
 
     Parameters
@@ -134,13 +164,15 @@ def file_names(is_pair: bool, tables: Sequence[str] = ()) -> list[str]:
     is_pair : bool
     tables : sequence of str
         File names of the tables of regions, one for each atlas.
+    has_score, has_region_tests : bool
+        Whether a score is mapped, and tested in regions.
 
     Examples
     --------
     >>> file_names(is_pair=False, tables=["region_counts.csv"])[-2:]
     ['region_counts.csv', 'provenance.json']
     """
-    names = [file.name for file in _files(is_pair, tables)]
+    names = [file.name for file in _files(is_pair, tables, has_score, has_region_tests)]
     return [PAGE_NAME, *names, PROVENANCE_NAME]
 
 
@@ -157,7 +189,9 @@ def assemble_report(
     progress : callable, optional
     """
     day = day or datetime.now().astimezone().date()
-    files = [*_files(findings.is_pair, [own.file_name for own in findings.regions])]
+    has_region_tests = any(own.regions is not None for own in findings.symptoms)
+    tables = [own.file_name for own in findings.regions]
+    files = [*_files(findings.is_pair, tables, bool(findings.symptoms), has_region_tests)]
     to_draw, k = drawings(findings), findings.request.min_patients
     total = len(files) + len(to_draw)
     pictures = _call_each(to_draw, 0, total, progress)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...atlas.atlas import Atlas
-from ...atlas.places import name_place
+from ...atlas.places import NamedPlace, name_place
 from ...core.defaults import SIGNIFICANCE_LEVEL
 from ..components import Component
 from .mapping import SymptomMap
@@ -81,6 +81,12 @@ class SymptomCluster:
     def mm(self) -> tuple[float, float, float]:
         """The peak in mm."""
         return self.x_mm, self.y_mm, self.z_mm
+
+    @property
+    def place(self) -> str:
+        """The region of the peak in words, or the nearest one; empty without an atlas."""
+        named = (self.region, self.full_name, self.lobe, self.nearest_region, self.nearest_mm)
+        return NamedPlace(*named).words
 
 
 @dataclass(frozen=True, eq=False)

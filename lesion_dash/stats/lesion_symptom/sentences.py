@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ...atlas.places import NamedPlace
 from ...core.defaults import SIGNIFICANCE_LEVEL
 from ...core.formats import P
 from ...core.text import counted, enumerated
@@ -67,8 +66,7 @@ def outcome_sentence(symptom_map: SymptomMap) -> str:
 
 def cluster_sentence(row: SymptomCluster, symptom_map: SymptomMap) -> str:
     """A cluster: size, place, scores of both groups, effect and p."""
-    named = NamedPlace(row.region, row.full_name, row.lobe, row.nearest_region, row.nearest_mm)
-    place = named.words or f"{row.x_mm:.0f}, {row.y_mm:.0f}, {row.z_mm:.0f} mm"
+    place = row.place or f"{row.x_mm:.0f}, {row.y_mm:.0f}, {row.z_mm:.0f} mm"
     unit, given = symptom_map.patients.name, _given(symptom_map)
     p = symptom_map.cluster_p
     forming = f" at uncorrected p below {p:g}" if p is not None else ""
