@@ -154,8 +154,8 @@ def test_a_lesson_is_stored_clean_and_has_its_parts(path):
     assert all((FOLDER / target).exists() for target in LINK.findall(text))
 
 
-def test_there_are_seven_lessons_in_order_all_listed_and_installed_beside_the_sample_data():
-    assert [path.name[:2] for path in LESSONS] == [f"{number}_" for number in range(1, 8)]
+def test_there_are_eight_lessons_in_order_all_listed_and_installed_beside_the_sample_data():
+    assert [path.name[:2] for path in LESSONS] == [f"{number}_" for number in range(1, 9)]
     text = (FOLDER / "README.md").read_text(encoding="utf-8")
     assert re.findall(r"\]\(([^)]+\.ipynb)\)", text) == [path.name for path in LESSONS]
     for path in LESSONS:
