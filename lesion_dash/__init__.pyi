@@ -38,6 +38,7 @@ from .regions.load import LesionLoad as LesionLoad
 from .regions.load import lesion_load as lesion_load
 from .regions.points import assign_points as assign_points
 from .regions.symptoms import predict_from_regions as predict_from_regions
+from .regions.symptoms import region_maps as region_maps
 from .regions.symptoms import region_symptoms as region_symptoms
 from .regions.symptoms import table_symptoms as table_symptoms
 from .report.findings import ReportRequest as ReportRequest

@@ -9,7 +9,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import sparse, stats
 from symptom_cohorts import lesions, make_cohort, matrix, regression
 
 from lesion_dash import (
@@ -20,11 +20,14 @@ from lesion_dash import (
     lookalikes,
     map_symptom,
     power_map,
+    region_maps,
     region_symptoms,
     resolution_map,
     table_symptoms,
 )
+from lesion_dash.atlas.atlas import ProbabilityAtlas
 from lesion_dash.cli import main
+from lesion_dash.core.tables import csv_bytes
 from lesion_dash.stats.lesion_symptom.mapping import memory_needed
 
 
@@ -373,3 +376,60 @@ def test_6_18_a_missing_score_is_one_sentence(sample_data, tmp_path, capsys):
     assert main([*arguments, "-o", str(tmp_path / "out")]) == 2
     assert "nihss" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", ["labels", "probabilities"])
+def test_each_voxel_has_the_colour_of_its_likeliest_region(sample_data, kind):
+    cohort = load_cohort(sample_data / "cohort_a")
+    atlas = load_atlas(sample_data / "atlas" / "synthetic_atlas.nii.gz").on_grid(cohort.grid)
+    if kind == "probabilities":
+        maps = atlas.maps.copy()
+        generator = np.random.default_rng(3)
+        maps.data = generator.uniform(0.3, 1, maps.data.size)
+        # The second region reaches into the first, less likely or more.
+        first = maps.indices[: maps.indptr[1]]
+        more = np.zeros((maps.shape[0], maps.shape[1]))
+        more[first, 1] = generator.uniform(0.3, 1, first.size)
+        maps = sparse.csc_array(maps + sparse.csc_array(more))
+        atlas = ProbabilityAtlas("likely", atlas.grid, maps, atlas.regions)
+    tests = region_symptoms(lesion_load(cohort, atlas), "naming", permutations=20)
+    found = region_maps(tests, atlas)
+    by_name = {row["name"]: row for row in tests.table.to_dict("records")}
+    dense = atlas.maps.toarray()
+    expected = {}
+    for voxel in np.flatnonzero(dense.any(axis=1)).tolist():
+        row = by_name.get(atlas.regions[int(dense[voxel].argmax())].name)
+        if row is not None:
+            expected[voxel] = row
+    assert found.indices.tolist() == sorted(expected)
+    for key in ("t", "effect", "corrected_p"):
+        values = [expected[voxel][key] for voxel in found.indices.tolist()]
+        np.testing.assert_array_equal(found.values[f"region_{key}"], values)
+    assert len(by_name) < len(atlas.regions)  # some are not tested, and have no colour
+
+
+def test_columns_of_a_table_are_tested_by_the_command_as_by_the_library(
+    sample_data, tmp_path, capsys
+):
+    cohort = load_cohort(sample_data / "cohort_a")
+    generator = np.random.default_rng(6)
+    table = tmp_path / "tracts.csv"
+    lesioned = np.array([cohort.voxels(row).size for row in range(cohort.n_patients)])
+    rows = [
+        f"{patient.id},{size % 7},{value:.4f}"
+        for patient, size, value in zip(
+            cohort.used, lesioned, generator.normal(size=lesioned.size), strict=True
+        )
+    ]
+    table.write_text("\n".join(["participant_id,fornix,arcuate", *rows]) + "\n")
+    expected = table_symptoms(table, cohort, "naming", permutations=60)
+    out = tmp_path / "out"
+    options = ["--score", "naming", "--features", str(table), "--permutations", "60"]
+    assert main(["lsm", str(sample_data / "cohort_a"), *options, "-o", str(out)]) == 0
+    assert (out / "features.csv").read_bytes() == csv_bytes(expected.table)
+    assert (out / "features.png").read_bytes().startswith(b"\x89PNG")
+    assert "of 2 with corrected p" in capsys.readouterr().out
+    record = json.loads((out / "provenance.json").read_text())
+    assert [own["kind"] for own in record["inputs"]].count("features") == 1
+    assert main(["lsm", str(sample_data / "cohort_a"), *options, "--test", "welch", "-o", "x"]) == 2
+    assert "ols or rank" in capsys.readouterr().err

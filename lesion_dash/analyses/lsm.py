@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..stats.lesion_symptom.multivariate import MultivariateMap
 
 SCRIPT_NAME = "lsm_script.py"
-REGIONS_NAME = "regions.csv"
+REGIONS_NAME, FEATURES_NAME = "regions.csv", "features.csv"
 _WITHOUT = "without_control_"
 
 
@@ -95,6 +95,12 @@ class LesionSymptomMap(Request):
         default=None,
     )
     atlas: str | None = fields.source("to name the region of each cluster", "ATLAS", default=None)
+    features: str | None = fields.source(
+        "CSV or TSV file, a row per patient: each column of numbers is tested as well, such as "
+        "disconnections of tracts; of the tests ols and rank",
+        "TABLE",
+        default=None,
+    )
     labels: fields.Labels
     scale: fields.AtlasScale
     accept_swapped: fields.AcceptSwapped
@@ -110,7 +116,13 @@ class LesionSymptomMap(Request):
     scheduler: fields.Scheduler
 
     def outputs(self) -> list[str]:
-        from ..plotting.symptoms import SCATTER_NAME, SLICES_NAME
+        from ..plotting.symptoms import (
+            FEATURES_FIGURE,
+            REGIONS_FIGURE,
+            SCATTER_NAME,
+            SLICES_NAME,
+        )
+        from ..regions.symptoms import region_map_names
         from ..stats.lesion_symptom.cluster_table import TABLE_NAME
         from ..stats.lesion_symptom.multivariate import file_names as multivariate_names
         from ..stats.lesion_symptom.quantities import file_names
@@ -119,13 +131,18 @@ class LesionSymptomMap(Request):
         maps = file_names(self.test, self.v)
         both = [f"{_WITHOUT}{name}" for name in maps] if self.compare_control else []
         together = multivariate_names(self.multivariate, self.v) if self.multivariate else []
-        regions = [REGIONS_NAME] if self.atlas and self.test in LINEAR else []
+        regions: list[str] = []
+        if self.atlas and self.test in LINEAR:
+            regions = [REGIONS_NAME, REGIONS_FIGURE, *region_map_names()]
+        if self.features:
+            regions += [FEATURES_NAME, FEATURES_FIGURE]
         tables = [TABLE_NAME, *regions, "null.csv", "patients.csv"]
         return [*maps, *both, *together, *tables, SLICES_NAME, SCATTER_NAME, SCRIPT_NAME]
 
     def run(self, progress: Progress) -> Result:
         from ..atlas.atlas import atlas_input
         from ..cohort.cohort import cohort_input
+        from ..files.writing import file_input
         from ..stats.lesion_symptom.cluster_table import find_symptom_clusters
         from ..stats.lesion_symptom.sentences import (
             control_sentence,
@@ -143,9 +160,12 @@ class LesionSymptomMap(Request):
         together = self._together(symptom_map, progress)
         clusters = find_symptom_clusters(symptom_map, atlas)
         regions = self._regions(cohort, atlas, progress)
+        features = self._features(cohort, progress)
         lines = map_sentences(symptom_map, clusters)
         if regions is not None:
             lines += region_sentences(regions)
+        if features is not None:
+            lines += region_sentences(features, part=1)
         if together is not None:
             lines += multivariate_sentences(together)
         if without is not None:
@@ -153,11 +173,15 @@ class LesionSymptomMap(Request):
         if atlas is None and len(clusters):
             lines.append("peaks are coordinates in mm: give an atlas to name their regions")
         return Result(
-            files=self._files(symptom_map, without, together, clusters, regions),
-            inputs=[cohort_input(cohort), *([atlas_input(atlas)] if atlas is not None else [])],
+            files=self._files(symptom_map, without, together, clusters, (regions, features), atlas),
+            inputs=[
+                cohort_input(cohort),
+                *([atlas_input(atlas)] if atlas is not None else []),
+                *([file_input("features", self.features)] if self.features else []),
+            ],
             counts=_counts(symptom_map, clusters),
             lines=[*side_notices(atlas), *lines, self.files_line()],
-            notes=_each_once(symptom_map, together, regions),
+            notes=_each_once(symptom_map, together, regions, features),
         )
 
     def _map(self, cohort: Cohort, control: defaults.Control, progress: Progress) -> SymptomMap:
@@ -211,23 +235,52 @@ class LesionSymptomMap(Request):
             progress=progress(f"permuting {self.score} in regions", "permutation"),
         )
 
+    def _features(self, cohort: Cohort, progress: Progress) -> ColumnTests | None:
+        """The same test of each column of a table."""
+        from ..core.errors import InputError
+        from ..regions.symptoms import table_symptoms
+
+        if self.features is None:
+            return None
+        if self.test not in ("ols", "rank"):
+            problem = f"columns of numbers have no test {self.test}"
+            raise InputError("features", problem, "choose the test ols or rank")
+        return table_symptoms(
+            self.features,
+            cohort,
+            self.score,
+            test=self.test,
+            covariates=self.covariates,
+            control=self.control,
+            permutations=self.permutations,
+            seed=self.seed,
+            side=self.side,
+            blocks=self.blocks,
+            progress=progress(f"permuting {self.score} in columns", "permutation"),
+        )
+
     def _files(
         self,
         symptom_map: SymptomMap,
         without: SymptomMap | None,
         together: MultivariateMap | None,
         clusters: SymptomClusters,
-        regions: ColumnTests | None,
+        columns: tuple[ColumnTests | None, ColumnTests | None],
+        atlas: Atlas | None,
     ) -> Iterator[tuple[str, Any]]:
         from ..core.tables import csv_bytes
         from ..images.maps import nifti_parts
         from ..plotting.figures import figure_bytes
         from ..plotting.symptoms import (
+            FEATURES_FIGURE,
+            REGIONS_FIGURE,
             SCATTER_NAME,
             SLICES_NAME,
+            draw_forest,
             draw_symptom_scatter,
             draw_symptom_slices,
         )
+        from ..regions.symptoms import region_maps
         from ..stats.lesion_symptom.cluster_table import TABLE_NAME
 
         for prefix, maps in {"": symptom_map, _WITHOUT: without}.items():
@@ -238,8 +291,16 @@ class LesionSymptomMap(Request):
             for name, image in together.files.items():
                 yield name, nifti_parts(image.to_nifti())
         yield TABLE_NAME, csv_bytes(clusters.table)
+        regions, features = columns
+        if features is not None:
+            yield FEATURES_NAME, csv_bytes(features.table)
+            yield FEATURES_FIGURE, figure_bytes(draw_forest(features, part=1))
         if regions is not None:
             yield REGIONS_NAME, csv_bytes(regions.table)
+            yield REGIONS_FIGURE, figure_bytes(draw_forest(regions))
+            if atlas is not None:
+                for name, image in region_maps(regions, atlas).files.items():
+                    yield name, nifti_parts(image.to_nifti())
         yield "null.csv", csv_bytes(symptom_map.null_table)
         yield "patients.csv", csv_bytes(symptom_map.patients.table)
         yield SLICES_NAME, figure_bytes(draw_symptom_slices(symptom_map))

@@ -19,12 +19,14 @@ from ..images.masks import Mask
 from ..images.reading import Progress
 from ..plotting.figures import counted_maximum, figure_bytes, nice_ceiling
 from ..plotting.symptoms import (
+    REGIONS_FIGURE,
     SCATTER_NAME,
     SLICES_NAME,
+    draw_forest,
     draw_symptom_scatter,
     draw_symptom_slices,
 )
-from ..regions.symptoms import region_symptoms
+from ..regions.symptoms import region_map_names, region_maps, region_symptoms
 from ..stats.lesion_symptom.cluster_table import (
     TABLE_NAME,
     SymptomClusters,
@@ -115,7 +117,7 @@ class SymptomService:
         self._session = session
         self._plans, self._resolutions, self._maps = Cache(4), Cache(2), Cache(4)
         self._clusters, self._regions, self._predictions = Cache(4), Cache(4), Cache(4)
-        self._layers, self._alike = Cache(8), Cache(4)
+        self._layers, self._alike, self._region_maps = Cache(8), Cache(4), Cache(2)
 
     def columns(self, cohort: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Columns that can be scores, and those that can be covariates."""
@@ -219,6 +221,16 @@ class SymptomService:
 
         return self._regions.get((request, atlas, self._session.use_of(atlas)), make)
 
+    def known_region_maps(self, request: SymptomRequest, atlas: str) -> VoxelMaps | None:
+        """Each region in the colour of its test; None where regions were not tested."""
+        key = (request, atlas, self._session.use_of(atlas))
+        tests = self.regions(request, atlas) if key in self._regions else None
+        atlas_read = self._session.atlas(atlas)
+        if tests is None or atlas_read is None:
+            return None
+        on_grid = atlas_read.on_grid(self._session.load(request.cohort).grid)
+        return self._region_maps.get(key, lambda: region_maps(tests, on_grid))
+
     def predict(
         self, request: SymptomRequest, progress: Progress, stop: threading.Event
     ) -> SymptomPrediction:
@@ -283,7 +295,8 @@ class SymptomService:
             return ()
         maps = list(result.symptom_map.files)
         both = [f"{WITHOUT}{name}" for name in maps] if result.without is not None else []
-        regions = [REGIONS_NAME] if atlas and request.test in LINEAR else []
+        has_regions = bool(atlas) and request.test in LINEAR
+        regions = [REGIONS_NAME, REGIONS_FIGURE, *region_map_names()] if has_regions else []
         return (*maps, *both, TABLE_NAME, *regions, _NULL, _PATIENTS, SLICES_NAME, SCATTER_NAME)
 
     def file_bytes(self, request: SymptomRequest, atlas: str, name: str) -> bytes:
@@ -291,23 +304,35 @@ class SymptomService:
         result = self.known(request)
         if result is None or name not in self.file_names(request, atlas):
             raise KeyError(name)
+        if name in (REGIONS_NAME, REGIONS_FIGURE, *region_map_names()):
+            return self._region_bytes(request, atlas, name)
         symptom_map = result.symptom_map
-        if name == TABLE_NAME:
-            return csv_bytes(self.clusters(request, result, atlas).table)
-        if name == REGIONS_NAME and (tests := self.regions(request, atlas)) is not None:
-            return csv_bytes(tests.table)
-        if name == _NULL:
-            return csv_bytes(symptom_map.null_table)
-        if name == _PATIENTS:
-            return csv_bytes(symptom_map.patients.table)
         if name == SLICES_NAME:
             return figure_bytes(draw_symptom_slices(symptom_map))
         if name == SCATTER_NAME:
             clusters = self.clusters(request, result, atlas)
             return figure_bytes(draw_symptom_scatter(symptom_map, clusters))
+        tables = {
+            TABLE_NAME: lambda: self.clusters(request, result, atlas).table,
+            _NULL: lambda: symptom_map.null_table,
+            _PATIENTS: lambda: symptom_map.patients.table,
+        }
+        if name in tables:
+            return csv_bytes(tables[name]())
         if name.startswith(WITHOUT) and result.without is not None:
             return nifti_bytes(result.without.files[name.removeprefix(WITHOUT)].to_nifti())
         return nifti_bytes(symptom_map.files[name].to_nifti())
+
+    def _region_bytes(self, request: SymptomRequest, atlas: str, name: str) -> bytes:
+        tests = self.regions(request, atlas)
+        maps = self.known_region_maps(request, atlas)
+        assert tests is not None, "the file is offered"
+        assert maps is not None, "regions were tested"
+        if name == REGIONS_NAME:
+            return csv_bytes(tests.table)
+        if name == REGIONS_FIGURE:
+            return figure_bytes(draw_forest(tests))
+        return nifti_bytes(maps.files[name].to_nifti())
 
     def _make_plan(self, request: SymptomRequest) -> SymptomPlan:
         cohort = self._session.load(request.cohort)
@@ -390,7 +415,7 @@ def _scale(key: str, quantity: Quantity | None, values: NDArray[np.float64]) -> 
     largest = float(np.abs(finite).max()) if finite.size else 1.0
     if key in ("n", ""):
         return Scale(counted_maximum(max(int(largest), 1)))
-    if key in ("p", "fdr_p") or key.startswith("corrected_p"):
+    if key in ("p", "fdr_p") or "corrected_p" in key:
         return Scale(1.0, kind="steps", steps=_P_STEPS)
     if key == "auc":
         return Scale(1.0, shows_zero=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.defaults import SIGNIFICANCE_LEVEL
 from ..core.errors import InputError
-from ..core.text import counted, printable
+from ..core.text import printable
 from ..stats.lesion_symptom.cluster_table import SymptomClusters
 from ..stats.lesion_symptom.column_tests import ColumnTests
 from ..stats.lesion_symptom.effects import mean_interval
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SLICES_NAME = "symptom_slices.png"
 SCATTER_NAME = "scatter.png"
+REGIONS_FIGURE, FEATURES_FIGURE = "regions.png", "features.png"
 
 _SLICES = 8  # axial slices, arbitrary
 _SMALLEST = 1e-6  # drawn in place of 0, far below what colours tell apart
@@ -80,10 +81,16 @@ def draw_symptom_groups(symptom_map: SymptomMap, mm: tuple[float, float, float])
     return figure
 
 
-def draw_region_forest(tests: ColumnTests) -> Figure:
-    """Effects in regions with 95 % intervals, for 10 % of a region each, the surest first.
+def draw_forest(tests: ColumnTests, part: float = 0.1) -> Figure:
+    """Effects with 95 % intervals of regions or other columns, the surest first.
 
     Filled marks have a corrected p of at most 0.05.
+
+    Parameters
+    ----------
+    tests : ColumnTests
+    part : float
+        Of a column that effects are drawn for: 0.1 for 10 % of each region, 1 for other columns.
     """
     table = tests.table
     order = np.argsort(-np.abs(table["t"].to_numpy()), kind="stable")[:_MAX_REGIONS]
@@ -91,7 +98,7 @@ def draw_region_forest(tests: ColumnTests) -> Figure:
     figure = new_figure((7.2, 1.2 + 0.24 * len(rows)))
     panel = figure.subplots()
     places = np.arange(len(rows))[::-1]
-    values = rows[["effect", "ci_low", "ci_high"]].to_numpy(float) / 10
+    values = part * rows[["effect", "ci_low", "ci_high"]].to_numpy(float)
     is_small = rows["corrected_p"].to_numpy() <= SIGNIFICANCE_LEVEL
     for chosen, face in ((is_small, LESIONED), (~is_small, "white")):
         effect, low, high = values[chosen].T
@@ -103,9 +110,10 @@ def draw_region_forest(tests: ColumnTests) -> Figure:
     names = [printable(str(name)) for name in rows["name"]]
     panel.set_yticks(places, names, fontsize=8, parse_math=False)
     panel.set_ylim(-0.7, len(rows) - 0.3)
-    panel.set_xlabel(f"difference of {tests.patients.name} for 10 % of the region lesioned")
+    of_part = "1 more" if part == 1 else f"{100 * part:g} % of the region lesioned"
+    panel.set_xlabel(f"difference of {tests.patients.name} for {of_part}")
     left = len(table) - len(rows)
-    more = f"; {counted(left, 'region')} with smaller |t| not drawn" if left else ""
+    more = f"; {left:,} with smaller |t| not drawn" if left else ""
     title = f"filled: corrected p at most {SIGNIFICANCE_LEVEL:g} of {len(table)} tested{more}"
     panel.set_title(title, fontsize=9)
     figure.set_layout_engine("constrained")

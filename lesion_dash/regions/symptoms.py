@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..atlas.atlas import Atlas
 from ..cohort.cells import number_of
 from ..cohort.cohort import Cohort
 from ..cohort.participants import Participants, read_participants_table
@@ -41,6 +42,7 @@ from ..stats.lesion_symptom.prediction import (
     SymptomPrediction,
     predict_from_products,
 )
+from ..stats.voxel_maps import Columns, Quantity, VoxelMaps
 from .load import LesionLoad
 
 
@@ -97,6 +99,82 @@ def region_symptoms(
     shares = load.of_region[patients.rows]
     tests = compare_columns(shares, names, patients, choice, progress, noun="regions")
     return replace(tests, notes=(*load.notes, *tests.notes))
+
+
+_REGION_KEYS = {
+    "t": ("t of {}, region by region", "", "t of the share of the region that is lesioned."),
+    "effect": (
+        "difference of {}, whole region lesioned minus spared",
+        "{}",
+        "Of a region that is lesioned completely: ten times that for 10 % of it.",
+    ),
+    "corrected_p": (
+        "corrected p of {}, region by region",
+        "",
+        "p corrected for the family-wise error over all tested regions, by permutations.",
+    ),
+}
+"""Maps of regions: label, unit and meaning by key of the tests."""
+
+
+def region_map_names() -> list[str]:
+    """Names of the files of `region_maps`."""
+    return [f"region_{key}.nii" for key in _REGION_KEYS]
+
+
+def region_maps(tests: ColumnTests, atlas: Atlas) -> VoxelMaps:
+    """Each region in the colour of its test; a voxel belongs to its likeliest region.
+
+    Parameters
+    ----------
+    tests : ColumnTests
+        Of `region_symptoms`.
+    atlas : Atlas
+        That of the tests, on the grid of the masks.
+
+    Returns
+    -------
+    VoxelMaps
+        ``region_t``, ``region_effect`` and ``region_corrected_p`` in the tested regions.
+
+    Examples
+    --------
+    >>> from lesion_dash import lesion_load, load_atlas, load_cohort
+    >>> cohort = load_cohort("sample_data/cohort_a")
+    >>> atlas = load_atlas("sample_data/atlas/synthetic_atlas.nii.gz").on_grid(cohort.grid)
+    >>> tests = region_symptoms(lesion_load(cohort, atlas), "naming", permutations=99)
+    >>> sorted(region_maps(tests, atlas).values)
+    ['region_corrected_p', 'region_effect', 'region_t']
+    """
+    likeliest = atlas.maps.tocoo()
+    # Of each voxel the last one is the likeliest; of equally likely regions the first.
+    order = np.lexsort((-likeliest.col, likeliest.data, likeliest.row))
+    voxels, regions, data = likeliest.row[order], likeliest.col[order], likeliest.data[order]
+    is_last = np.append(voxels[1:] != voxels[:-1], True) & (data > 0)
+    place = np.full(len(atlas.regions), -1)
+    place[list(tests.tested)] = np.arange(len(tests.tested))
+    rows = place[regions[is_last]]
+    is_tested = rows >= 0
+    columns = {
+        f"region_{key}": np.asarray(tests.values[key])[rows[is_tested]] for key in _REGION_KEYS
+    }
+    score = tests.patients.name
+    quantities = tuple(
+        Quantity(
+            key=f"region_{key}",
+            label=label.format(score),
+            unit=unit.format(score),
+            file=f"region_{key}.nii",
+            meaning=meaning,
+            title=f"Regions: {label.format(score)}",
+            colormap="viridis_r" if key == "corrected_p" else "coolwarm",
+        ).made("")
+        for key, (label, unit, meaning) in _REGION_KEYS.items()
+    )
+    indices = np.asarray(voxels[is_last][is_tested], np.int32)
+    return VoxelMaps(
+        grid=atlas.grid, indices=indices, values=Columns(columns), quantities=quantities
+    )
 
 
 def predict_from_regions(

@@ -30,7 +30,7 @@ from ..plotting.figures import (
 )
 from ..plotting.mosaic import Mosaic, choose_cuts, lay_out_slices
 from ..plotting.predictions import draw_prediction
-from ..plotting.symptoms import draw_region_forest, draw_symptom_scatter, draw_symptom_slices
+from ..plotting.symptoms import draw_forest, draw_symptom_scatter, draw_symptom_slices
 from ..stats.differences import CohortDifferences
 from ..stats.lesion_symptom.column_tests import ColumnTests
 from ..stats.overlap import Overlap
@@ -310,7 +310,7 @@ def _prediction(symptoms: SymptomFindings) -> Picture:
 
 
 def _region_forest(tests: ColumnTests) -> Picture:
-    return Picture(png_bytes(draw_region_forest(tests)))
+    return Picture(png_bytes(draw_forest(tests)))
 
 
 def png_bytes(figure: Figure) -> bytes:

@@ -22,8 +22,9 @@ from lesion_dash.dashboard.pages.symptoms import SymptomsPage
 from lesion_dash.dashboard.session import Session
 from lesion_dash.dashboard.symptom_choices import SymptomRequest
 from lesion_dash.dashboard.symptom_service import LIMITS, SymptomService
+from lesion_dash.images.maps import nifti_bytes
 from lesion_dash.regions.load import lesion_load
-from lesion_dash.regions.symptoms import region_symptoms
+from lesion_dash.regions.symptoms import region_maps, region_symptoms
 from lesion_dash.stats.lesion_symptom.cluster_table import find_symptom_clusters
 from lesion_dash.stats.lesion_symptom.mapping import STATEMENT, map_symptom
 from lesion_dash.stats.lesion_symptom.patients import select_patients
@@ -237,8 +238,16 @@ def test_clusters_and_regions_are_the_library_s(
     assert saved["regions.csv"] == csv_bytes(regions.table)
     count = int((regions.table["corrected_p"] <= 0.05).sum())
     assert f"{count} of {len(regions.table)} regions" in text(page.regions.caption)
+    on_grid = atlas.on_grid(cohort.grid)
+    for key in ("region_t", "region_effect", "region_corrected_p"):
+        enter(page.context, page.shown, key)
+        assert "Regions: " in " ".join(shown(page))
+        name = f"{key}.nii"
+        content = page.service.file_bytes(page.request, "synthetic_atlas", name)
+        assert content == nifti_bytes(region_maps(regions, on_grid).files[name].to_nifti())
     choose(page.context, atlas="")
     assert "Choose an atlas" in text(page.regions.about)
+    assert "region_t" not in dict(page.shown.options).values()
 
 
 def test_the_map_without_control_stands_beside_in_the_same_colours(page: SymptomsPage) -> None:

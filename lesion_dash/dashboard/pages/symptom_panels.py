@@ -18,7 +18,7 @@ from ...core.tables import csv_bytes
 from ...core.text import counted, printable
 from ...plotting.figures import ML
 from ...plotting.predictions import draw_prediction
-from ...plotting.symptoms import draw_region_forest, draw_symptom_groups
+from ...plotting.symptoms import draw_forest, draw_symptom_groups
 from ...stats.lesion_symptom.cluster_table import TABLE_NAME, SymptomClusters
 from ...stats.lesion_symptom.column_tests import ColumnTests
 from ...stats.lesion_symptom.mapping import SymptomMap
@@ -205,10 +205,14 @@ class RegionTestsPanel:
     ----------
     context : AppContext
     service : SymptomService
+    tested : callable
+        Called once regions were tested.
     """
 
-    def __init__(self, context: AppContext, service: SymptomService) -> None:
-        self._context, self._service = context, service
+    def __init__(
+        self, context: AppContext, service: SymptomService, tested: Callable[[], None]
+    ) -> None:
+        self._context, self._service, self._tested = context, service, tested
         self._current: tuple[Any, ...] = ()
         self.tests: ColumnTests | None = None
         guard = context.banner.guard
@@ -244,7 +248,7 @@ class RegionTestsPanel:
             self._say(why)
             return
         self._body.remove_class("ld-hidden")
-        self.chart.show(partial(draw_region_forest, tests))
+        self.chart.show(partial(draw_forest, tests))
         small = int((tests.table["corrected_p"] <= SIGNIFICANCE_LEVEL).sum())
         of = f"{small} of {counted(len(tests.table), 'region')} with corrected p ≤ 0.05"
         set_text(self.caption, of)
@@ -258,6 +262,7 @@ class RegionTestsPanel:
             Column("corrected_p", "Corrected p", P, help="Family-wise, over all regions"),
         )
         self.table.show(tests.table, columns)
+        self._tested()
 
     def _failed(self, error: Exception) -> None:
         self._say(str(error))

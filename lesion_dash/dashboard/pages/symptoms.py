@@ -115,7 +115,7 @@ class SymptomsPage:
             shown.viewer.follow(self.limit)
         self.groups = GroupsPanel(context)
         self.clusters = SymptomClustersPanel(context, self.service)
-        self.regions = RegionTestsPanel(context, self.service)
+        self.regions = RegionTestsPanel(context, self.service, self._regions_tested)
         self.predictions = PredictionPanel(context, self.service)
         self.widget = self._lay_out()
         self._follow()
@@ -337,6 +337,18 @@ class SymptomsPage:
         self._show_running()
         self._repaint()
 
+    @property
+    def _region_maps(self) -> VoxelMaps | None:
+        request = self.request
+        if request is None or self.result is None:
+            return None
+        atlas = str(self.context.choices.loaded_atlas)
+        return self.service.known_region_maps(request, atlas)
+
+    def _regions_tested(self) -> None:
+        self._offer_maps()
+        self._repaint()
+
     def _offer_maps(self) -> None:
         before, plan = self.shown.value, [("Patients with a lesion", "n")]
         plan.append(("Smallest effect found (80 % power)", "power_d80"))
@@ -346,6 +358,8 @@ class SymptomsPage:
             quantities = self.result.symptom_map.quantities
             own = {"n", "power_d80"}
             tested = [(each.title, each.key) for each in quantities if each.key not in own]
+            if (regions := self._region_maps) is not None:
+                tested += [(each.title, each.key) for each in regions.quantities]
             of_p = [pair for pair in tested if pair[1] == "p" or pair[1].startswith("corrected_p")]
             self._offer(self.by, of_p, "corrected_p")
         first = "statistic" if tested and before in ("n", "power_d80") else before
@@ -410,6 +424,8 @@ class SymptomsPage:
         """The result that holds a quantity."""
         if key in ("lookalikes", "shift"):
             return self._resolution
+        if key.startswith("region_"):
+            return self._region_maps
         if self.result is not None and key in self.result.symptom_map.values:
             return self.result.symptom_map
         return None if self.plan is None else self.plan.maps
@@ -431,7 +447,8 @@ class SymptomsPage:
         if request is None or self.plan is None:
             return
         maps = self._maps(key)
-        if maps is None and self._running is None:  # the resolution, which takes a while
+        is_slow = key in ("lookalikes", "shift")  # the resolution takes a while
+        if is_slow and maps is None and self._running is None:
             self._run(request, partial(self.service.resolution, request), self._resolver)
         result = self.result
         question = _TESTED.format(score=request.score)

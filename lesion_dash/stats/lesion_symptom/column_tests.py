@@ -93,6 +93,8 @@ class ColumnTests:
     sentence : str
         The design.
     notes : tuple of str
+    tested : tuple of int
+        Position of each tested column among all that were given.
     """
 
     values: dict[str, Any]
@@ -102,6 +104,7 @@ class ColumnTests:
     untested: tuple[str, ...]
     sentence: str
     notes: tuple[str, ...]
+    tested: tuple[int, ...] = ()
 
     @property
     def table(self) -> pd.DataFrame:
@@ -181,7 +184,8 @@ def compare_columns(
         count = f"{len(untested)} of {len(names)} {noun} are not tested"
         notes += (f"{count}: {reason}, such as {untested[0]}",)
     sentence = _sentence(patients, choice, f"{rows.size} {noun}")
-    return ColumnTests(values, patients, null, design.dof, untested, sentence, notes)
+    tested = tuple(rows.tolist())
+    return ColumnTests(values, patients, null, design.dof, untested, sentence, notes, tested)
 
 
 def _norms(columns: Float, design: Design) -> tuple[Float, NDArray[np.bool_]]:

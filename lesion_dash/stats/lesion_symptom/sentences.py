@@ -130,16 +130,17 @@ def place_sentences(symptom_map: SymptomMap, row: int) -> tuple[str, str]:
     return effect, certainty
 
 
-def region_sentences(regions: ColumnTests) -> list[str]:
-    """The regions with a corrected p, at most as many as clusters."""
+def region_sentences(regions: ColumnTests, part: float = 0.1) -> list[str]:
+    """The regions, or other columns, with a small corrected p, at most as many as clusters."""
     table = regions.table[regions.table["corrected_p"] <= SIGNIFICANCE_LEVEL]
-    count = counted(len(table), "region")
+    noun, of_part = ("column", "1 more") if part == 1 else ("region", "each 10 % of the region")
+    count = counted(len(table), noun)
     lines = [f"{count} of {len(regions.table)} with corrected p at most {SIGNIFICANCE_LEVEL:g}"]
     for row in table.sort_values("corrected_p").head(MAX_NAMED).to_dict("records"):
-        low, effect, high = (row[key] / 10 for key in ("ci_low", "effect", "ci_high"))
-        part = f"{effect:.2f} ({low:.2f} to {high:.2f}) for each 10 % of the region"
+        low, effect, high = (part * row[key] for key in ("ci_low", "effect", "ci_high"))
+        words = f"{effect:.2f} ({low:.2f} to {high:.2f}) for {of_part}"
         lines.append(
-            f"  {row['name']}: {part}; corrected p {row['corrected_p']:.3g} over all regions"
+            f"  {row['name']}: {words}; corrected p {row['corrected_p']:.3g} over all {noun}s"
         )
     return lines
 
