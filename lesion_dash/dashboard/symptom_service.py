@@ -166,7 +166,7 @@ class SymptomService:
 
         def make() -> MaskLayer:
             mask = lookalikes(self._some(request, plan.patients), mm, min_lesioned=plan.least)
-            return MaskLayer(mask, "not told from this place", _ALIKE, filled=False)
+            return MaskLayer(mask, mask.name, _ALIKE, filled=False)
 
         return self._alike.get((request.question, mm), make)
 
@@ -188,12 +188,15 @@ class SymptomService:
         return SymptomResult(symptom_map, without)
 
     def known(self, request: SymptomRequest) -> SymptomResult | None:
-        """What was tested before; None where it was not, or long ago."""
-        needed = [replace(request, compares=False)]
-        needed += [request.without_control] if request.compares else []
-        if all(own in self._maps for own in needed):
-            return self.test(request, _quiet, threading.Event())
-        return None
+        """What was tested before; None where it was not, or long ago.
+
+        The map without control is there where it was made as well.
+        """
+        alone = replace(request, compares=False)
+        if alone not in self._maps:
+            return None
+        has_both = request.compares and request.without_control in self._maps
+        return self.test(request if has_both else alone, _quiet, threading.Event())
 
     def clusters(
         self, request: SymptomRequest, result: SymptomResult, atlas: str

@@ -270,6 +270,16 @@ def test_the_map_without_control_stands_beside_in_the_same_colours(page: Symptom
     assert is_hidden(page.without.widget)
 
 
+def test_a_map_stays_while_the_one_without_control_is_still_to_be_made(page: SymptomsPage) -> None:
+    ask(page, score="naming", permutations=99)
+    press(page.context, page.run)
+    ask(page, compares=True)
+    assert page.result is not None
+    assert is_hidden(page.without.widget)
+    press(page.context, page.run)
+    assert not is_hidden(page.without.widget)
+
+
 def test_lookalikes_of_a_place_are_outlined_and_taken_away(
     page: SymptomsPage, sample_data: Path
 ) -> None:
@@ -282,12 +292,19 @@ def test_lookalikes_of_a_place_are_outlined_and_taken_away(
     layer = page.service.lookalikes(page.request, (x, y, z))
     np.testing.assert_array_equal(layer.mask.indices, expected.indices)
     press(page.context, page.alike)
-    assert "not told from this place" in shown(page)
-    press(page.context, page.alike)
-    assert "not told from this place" not in shown(page)
+    assert expected.name in shown(page)
+    # It goes where the crosshair goes.
+    other = tuple(maps.grid.mm_of_index([int(maps.indices[-100])])[0].tolist())
+    choose(page.context, mm=other)
+    assert expected.name not in shown(page)
+    assert lookalikes(load_cohort(sample_data / A), other).name in shown(page)
     choose(page.context, mm=(0.0, 0.0, 80.0))
+    assert not any("look-alikes" in title for title in shown(page))
+    choose(page.context, mm=(x, y, z))
+    assert expected.name in shown(page)
     press(page.context, page.alike)
-    assert "fewer than" in page.context.banner.message
+    assert not any("look-alikes" in title for title in shown(page))
+    assert page.context.banner.message == ""
 
 
 def test_the_prediction_says_what_the_place_adds(page: SymptomsPage, sample_data: Path) -> None:

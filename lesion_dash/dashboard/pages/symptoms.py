@@ -19,10 +19,11 @@ from ..controls import bind, card, heading, labelled, note, set_text
 from ..outline import LesionLayers
 from ..page_inputs import number_field
 from ..persisted_inputs import control
+from ..places import Mm
 from ..save_field import SaveField, saved_bytes
 from ..symptom_choices import BY_SHARE, MIN_LESIONED, SymptomChoices, SymptomRequest
 from ..symptom_service import LIMITS, SymptomPlan, SymptomResult, SymptomService
-from ..tasks import FRAME, Debounce
+from ..tasks import FRAME, PAUSE, Debounce
 from ..widgets.layers import AnyLayer, ValueLayer
 from .code import CHOSEN, CodeCard, place_below
 from .compare_place import NOTHING
@@ -108,6 +109,7 @@ class SymptomsPage:
         self._saver = context.worker()
         self._lesions = LesionLayers(context)
         self._alike: AnyLayer | None = None
+        self._follows_alike = False
         self._make_fields()
         self.map = MapCard(context, "Map", "symptoms-map", self.alike)
         self.without = MapCard(context, "Without control of lesion volume", "symptoms-without")
@@ -228,7 +230,10 @@ class SymptomsPage:
             field.observe(guard(lambda _: self._repaint()), names="value")
         self.run.on_click(guard(lambda _: self._start()))
         self.cancel.on_click(guard(lambda _: self._stop.set()))
-        self.alike.on_click(guard(lambda _: self._seek()))
+        self.alike.on_click(guard(lambda _: self._turn_alike()))
+        seek = Debounce(PAUSE, guard(self._seek))
+        context.choices.observe(lambda _: seek(), names="mm")
+        self.choices.observe(lambda _: seek())
 
     # Choices.
 
@@ -499,23 +504,30 @@ class SymptomsPage:
     def _chosen_cohort(self) -> str:
         return str(getattr(self.context.choices, f"cohort_{self.choices.cohort}"))
 
+    def _turn_alike(self) -> None:
+        """Outline what looks like the place at the crosshair, wherever it goes, or no longer."""
+        self._follows_alike = not self._follows_alike
+        self.alike.description = "Hide look-alikes" if self._follows_alike else "Look-alikes"
+        self._seek()
+
     def _seek(self) -> None:
         request, mm = self.request, self.context.choices.mm
-        if request is None:
-            return
-        if self._alike is not None:
+        if request is not None and self._follows_alike:
+            job = partial(self.service.lookalikes, request, mm)
+            self._seeker.submit(job, partial(self._show_alike, mm))
+        elif self._alike is not None:
             self._alike = None
             self._repaint()
-            return
-        self._seeker.submit(partial(self.service.lookalikes, request, mm), self._show_alike)
 
-    def _show_alike(self, layer: AnyLayer) -> None:
-        self._alike = layer
-        self._repaint()
+    def _show_alike(self, mm: Mm, layer: AnyLayer) -> None:
+        if self._follows_alike and mm == self.context.choices.mm:
+            self._alike = layer
+            self._repaint()
 
-    def _unlike(self, error: Exception) -> None:
+    def _unlike(self, _error: Exception) -> None:
+        """Nothing is outlined where too few patients are lesioned, as the map shows."""
         self._alike = None
-        self.context.banner.show(error)
+        self._repaint()
 
     def _save(self, name: str) -> None:
         request = self.request
