@@ -56,8 +56,8 @@ from .stats.lesion_symptom.multivariate import map_multivariate as map_multivari
 from .stats.lesion_symptom.planning import lookalikes as lookalikes
 from .stats.lesion_symptom.planning import power_map as power_map
 from .stats.lesion_symptom.planning import resolution_map as resolution_map
-from .stats.lesion_symptom.prediction import SymptomPrediction as SymptomPrediction
 from .stats.lesion_symptom.prediction import predict_symptom as predict_symptom
+from .stats.lesion_symptom.prediction_result import SymptomPrediction as SymptomPrediction
 from .stats.lesion_symptom.replication import SymptomReplication as SymptomReplication
 from .stats.lesion_symptom.replication import replicate_symptom as replicate_symptom
 from .stats.overlap import Overlap as Overlap

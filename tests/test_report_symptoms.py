@@ -147,3 +147,34 @@ def test_covariates_need_a_score(sample_data, tmp_path, capsys):
     arguments = ["report", str(sample_data / "cohort_a"), "--covariates", "age"]
     assert main([*arguments, "-o", str(tmp_path / "out")]) == 2
     assert "--score" in capsys.readouterr().err
+
+
+def test_a_name_with_a_dollar_and_regions_without_damage_stop_no_report(
+    sample_data, tmp_path, cohort
+):
+    name = r"x$\frac$y"
+    rows = [f"{patient.id}\t{(7 * row) % 23}" for row, patient in enumerate(cohort.used)]
+    table = tmp_path / "participants.tsv"
+    table.write_text("\n".join([f"participant_id\t{name}", *rows]) + "\n")
+    odd = load_cohort(sample_data / "cohort_a", participants=table)
+    labels = np.zeros(cohort.grid.shape, np.int16)
+    labels[:2, :2, :2], labels[-2:, :2, :2] = 1, 2  # in corners, outside the brain
+    nib.Nifti1Image(labels, cohort.grid.affine).to_filename(tmp_path / "corner.nii.gz")
+    corner = load_atlas(tmp_path / "corner.nii.gz")
+    made = make_report(odd, None, corner, ReportRequest(score=name, permutations=20), DAY)
+    assert "regions are not tested" in " ".join(made.notes)
+    assert "could not be drawn" not in made.html
+
+
+def test_a_binary_symptom_is_told_as_it_is_tested(sample_data, tmp_path, cohort):
+    rows = [f"{patient.id}\t{row % 2}\t{50 + row}" for row, patient in enumerate(cohort.used)]
+    table = tmp_path / "participants.tsv"
+    table.write_text("\n".join(["participant_id\tsymptom\tage", *rows]) + "\n")
+    binary = load_cohort(sample_data / "cohort_a", participants=table)
+    request = ReportRequest(
+        score="symptom", covariates=["age"], test="liebermeister", permutations=20
+    )
+    with no_pictures():
+        made = make_report(binary, None, None, request, DAY)
+    assert "Freedman and Lane" not in made.html
+    assert "symptoms drawn as covariates" in made.html

@@ -447,6 +447,41 @@ def test_6_11_lesions_gain_nothing_where_symptoms_follow_volume_as_it_is_or_its_
     assert sum(value <= 0.05 for value in p) <= stats.binom.ppf(0.99, 60, 0.05)
 
 
+def test_6_11_a_patient_whom_a_term_singles_out_does_not_choose_the_penalty():
+    # The only one of a scanner: without him, he cannot be predicted, and says nothing of others.
+    generator = np.random.default_rng(0)
+    x = (generator.random((40, 90)) < 0.2).astype(float)
+    alone = np.zeros(40)
+    alone[3] = 1
+    terms = np.column_stack([np.ones(40), generator.normal(size=40)])
+    scores = generator.normal(size=(40, 30)) + 2 * x[:, :1]
+    train, test = np.arange(32), np.arange(32, 40)
+    with_it = RidgeFold(np.column_stack([terms, alone]), train, test, x @ x.T)
+    predicted, left_out, penalties = with_it.predict(scores)
+    assert np.abs(left_out).max() < 100
+    without = RidgeFold(terms, np.delete(train, 3), test, x @ x.T)
+    expected, _, others = without.predict(scores)
+    # The unit of a penalty is that of lesions without terms: it is the same fold without him.
+    np.testing.assert_array_equal(penalties, others)
+    np.testing.assert_allclose(predicted, expected, atol=1e-8)
+
+
+def test_6_11_few_patients_have_fewer_folds(tmp_path, columns):
+    few = make_cohort(
+        tmp_path / "masks", lesions(14, 3), {"score": np.arange(14) % 7, "age": range(14)}
+    )
+    found = predict_symptom(few, "score", permutations=20, min_lesioned=3)
+    assert set(found.schemes) == {"7 folds"}
+
+
+def test_6_11_too_many_terms_are_one_sentence(tmp_path):
+    generator = np.random.default_rng(1)
+    words = {f"c{k}": generator.choice(list("abcdefghij"), 40) for k in range(4)}
+    many = make_cohort(tmp_path / "masks", lesions(40, 4), {"score": range(40), **words})
+    with pytest.raises(InputError, match="leave covariates out"):
+        predict_symptom(many, "score", covariates=list(words), permutations=20)
+
+
 def test_6_11_regions_may_stand_in_place_of_voxels(sample_data):
     sample = load_cohort(sample_data / "cohort_a")
     load = lesion_load(sample, load_atlas(sample_data / "atlas" / "synthetic_atlas.nii.gz"))

@@ -151,6 +151,30 @@ def test_the_same_whatever_the_names(samples, clusters, tmp_path):
     assert first.agreement == second.agreement
 
 
+def test_the_largest_of_nothing_is_never_replicated(samples, tmp_path):
+    nothing = sample(tmp_path / "none", 8, 0.0)
+    clusters = find_symptom_clusters(map_symptom(nothing, "score", permutations=99))
+    assert not len(clusters)
+    found = replicate_symptom(clusters, samples[1], permutations=99)
+    assert found.table["replicated"].tolist() == [False]
+    assert found.table["significant_a"].tolist() == [False]
+
+
+def test_other_categories_in_b_are_not_predicted(samples, tmp_path):
+    a = samples[0]
+    clusters = find_symptom_clusters(map_symptom(a, "score", covariates=["site"], permutations=99))
+    table = samples[1].used_table
+    columns = {"score": table["score"].tolist()}
+    columns["site"] = ["w" if site == "x" else site for site in table["site"]]
+    other = make_cohort(tmp_path / "b", lesions(PATIENTS, 2), columns)
+    found = replicate_symptom(clusters, other, permutations=20)
+    assert found.predicted == {}
+    assert "site has other values" in " ".join(found.notes)
+    assert set(replicate_symptom(clusters, samples[1], permutations=20).predicted) == {
+        "volume", "volume and covariates", "lesions",
+    }  # fmt: skip
+
+
 def test_peaks_with_too_few_patients_of_b_are_told(samples, clusters):
     found = replicate_symptom(clusters, samples[1], min_lesioned=30, permutations=20)
     assert found.peaks is None

@@ -153,8 +153,6 @@ class LesionSymptomMap(Request):
 
         atlas = open_atlas(self.atlas, self.labels, self) if self.atlas else None
         cohort = load_folder(self.masks, self, progress)
-        if atlas is not None:
-            atlas = atlas.on_grid(cohort.grid)
         symptom_map = self._map(cohort, self.control, progress)
         without = self._map(cohort, "none", progress) if self.compare_control else None
         together = self._together(symptom_map, progress)
@@ -299,7 +297,8 @@ class LesionSymptomMap(Request):
             yield REGIONS_NAME, csv_bytes(regions.table)
             yield REGIONS_FIGURE, figure_bytes(draw_forest(regions))
             if atlas is not None:
-                for name, image in region_maps(regions, atlas).files.items():
+                on_grid = atlas.on_grid(symptom_map.grid)
+                for name, image in region_maps(regions, on_grid).files.items():
                     yield name, nifti_parts(image.to_nifti())
         yield "null.csv", csv_bytes(symptom_map.null_table)
         yield "patients.csv", csv_bytes(symptom_map.patients.table)

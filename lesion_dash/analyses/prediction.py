@@ -13,7 +13,7 @@ from .request import Progress, Request, Result
 if TYPE_CHECKING:
     from ..atlas.atlas import Atlas
     from ..cohort.cohort import Cohort
-    from ..stats.lesion_symptom.prediction import SymptomPrediction
+    from ..stats.lesion_symptom.prediction_result import SymptomPrediction
 
 SCRIPT_NAME = "predict_script.py"
 TABLE_NAME, SUMMARY_NAME = "predictions.csv", "summary.csv"
@@ -63,7 +63,10 @@ class PredictSymptom(Request):
     scale: fields.AtlasScale
     accept_swapped: fields.AcceptSwapped
     mirror_atlas: fields.MirrorAtlas
-    folds: int = option("parts that patients are divided into", "N", default=10, ge=2)
+    folds: int | None = option(
+        "parts that patients are divided into (default: 10, or half as many as patients)", "N",
+        default=None, ge=2,
+    )  # fmt: skip
     repeats: int = option("times that they are divided anew", "N", default=10, ge=1)
     sites: str | None = option(
         "column such as a site: all patients of one value are left out at a time as well, and "
@@ -142,7 +145,7 @@ class PredictSymptom(Request):
 
 
 def _counts(prediction: SymptomPrediction) -> dict[str, Any]:
-    from ..stats.lesion_symptom.prediction import LESIONS
+    from ..stats.lesion_symptom.prediction_result import LESIONS
 
     scheme = next(iter(prediction.schemes))
     gain, gain_p = prediction.gain(scheme)

@@ -89,8 +89,6 @@ class ReplicateSymptom(Request):
         atlas = open_atlas(self.atlas, self.labels, self) if self.atlas else None
         a = load_folder(self.a, self, progress, more=self.where_a)
         b = load_folder(self.b, self, progress, more=self.where_b)
-        if atlas is not None:
-            atlas = atlas.on_grid(a.grid)
         symptom_map = map_symptom(
             a,
             self.score,

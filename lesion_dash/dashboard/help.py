@@ -91,7 +91,11 @@ HELP: Mapping[str, str] = {
     "as a covariate is usual; the last three are for the comparison with earlier papers.",
     "Test of the score": "The regression takes covariates and gives the difference in the score's "
     "own unit. Ranks are less sensitive to outliers. Symptoms of 0 and 1 have exact tests.",
-    "Scores of lesioned patients": "What counts as extreme.",
+    "Scores of lesioned patients": "Which differences count: in either way, as is usual, or only "
+    "higher, or only lower scores of patients with a lesion.",
+    "Map of the score": "Colours: blue where patients with a lesion have lower values, orange "
+    "where they have higher ones. Black lines enclose what is significant after correction. A "
+    "click moves the crosshair; beside it stand the patients with and without a lesion there.",
     "Minimum lesioned": "A voxel is tested where at least so many patients are lesioned, and as "
     "many spared. Fewer make results depend on single patients.",
     "Beside it: no control": "Makes the same map without control of lesion volume beside "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast, get_args
 
@@ -81,14 +82,21 @@ class SymptomChoices(t.HasTraits):
     def _each_once(self, proposal: dict[str, Any]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(map(str, proposal["value"])))
 
-    def request(self, cohort: str) -> SymptomRequest | None:
-        """What is asked of a cohort; None without a cohort or a score."""
+    def request(self, cohort: str, offered: Sequence[str]) -> SymptomRequest | None:
+        """What is asked of a cohort; None without a cohort or a score.
+
+        Parameters
+        ----------
+        cohort : str
+        offered : sequence of str
+            The covariates that it has; others are left out.
+        """
         if not (cohort and self.score):
             return None
         return SymptomRequest(
             cohort,
             self.score,
-            tuple(name for name in self.covariates if name != self.score),
+            tuple(name for name in self.covariates if name in offered and name != self.score),
             cast("SymptomTest", self.test),
             cast("Control", self.control),
             cast("SymptomSide", self.side),

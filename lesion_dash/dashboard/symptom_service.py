@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from ..cohort.columns import Column, describe_columns
 from ..core.defaults import SIGNIFICANCE_LEVEL
 from ..core.errors import Cancelled
+from ..core.formats import VOLUME
 from ..core.tables import csv_bytes
 from ..images.maps import nifti_bytes
 from ..images.masks import Mask
 from ..images.reading import Progress
-from ..plotting.figures import counted_maximum, figure_bytes, nice_ceiling
+from ..plotting.figures import ML, counted_maximum, figure_bytes, nice_ceiling
 from ..plotting.symptoms import (
     REGIONS_FIGURE,
     SCATTER_NAME,
@@ -36,7 +37,8 @@ from ..stats.lesion_symptom.column_tests import ColumnTests
 from ..stats.lesion_symptom.mapping import SymptomMap, least_lesioned, map_symptom
 from ..stats.lesion_symptom.patients import SymptomPatients, select_patients
 from ..stats.lesion_symptom.planning import lookalikes, power_map, resolution_map
-from ..stats.lesion_symptom.prediction import SymptomPrediction, predict_symptom
+from ..stats.lesion_symptom.prediction import predict_symptom
+from ..stats.lesion_symptom.prediction_result import SymptomPrediction
 from ..stats.lesion_symptom.univariate import LINEAR
 from ..stats.voxel_maps import Quantity, VoxelMaps
 from .cache import Cache
@@ -55,6 +57,9 @@ REGIONS_NAME = "regions.csv"
 
 _PATIENTS, _NULL = "patients.csv", "null.csv"
 _SIDES = ("lower with a lesion", "higher with a lesion")
+_SIDES_OF = {"log10_bf10": ("evidence for no difference", "for a difference")}
+"""What the ends of a scale mean, where it is not the sign of a difference."""
+_NAMES_OF_P = {"p": "uncorrected p", "corrected_p": "corrected p"}
 _OUTLINE = (0, 0, 0)
 _ALIKE = (0, 158, 115)
 _P_STEPS = (
@@ -166,7 +171,8 @@ class SymptomService:
 
         def make() -> MaskLayer:
             mask = lookalikes(self._some(request, plan.patients), mm, min_lesioned=plan.least)
-            return MaskLayer(mask, mask.name, _ALIKE, filled=False)
+            name = f"{mask.name}: {VOLUME.with_unit(mask.volume_mm3 / ML)}"
+            return MaskLayer(mask, name, _ALIKE, filled=False)
 
         return self._alike.get((request.question, mm), make)
 
@@ -238,7 +244,6 @@ class SymptomService:
         self, request: SymptomRequest, progress: Progress, stop: threading.Event
     ) -> SymptomPrediction:
         """Predict the score in patients left out, as `predict_symptom` does by default."""
-        key = (request.cohort, request.score, request.covariates, request.seed)
 
         def make() -> SymptomPrediction:
             return predict_symptom(
@@ -249,12 +254,11 @@ class SymptomService:
                 progress=_stopping(progress, stop),
             )
 
-        return self._predictions.get(key, make)
+        return self._predictions.get(prediction_key(request), make)
 
     def known_prediction(self, request: SymptomRequest) -> SymptomPrediction | None:
         """What was predicted before; None where it was not."""
-        key = (request.cohort, request.score, request.covariates, request.seed)
-        is_known = key in self._predictions
+        is_known = prediction_key(request) in self._predictions
         return self.predict(request, _quiet, threading.Event()) if is_known else None
 
     def layer(
@@ -367,10 +371,12 @@ class SymptomService:
         )
 
     def _find_clusters(self, result: SymptomResult, atlas: str) -> SymptomClusters:
-        atlas_read = self._session.atlas(atlas)
-        if atlas_read is not None:
-            atlas_read = atlas_read.on_grid(result.symptom_map.grid)
-        return find_symptom_clusters(result.symptom_map, atlas_read)
+        return find_symptom_clusters(result.symptom_map, self._session.atlas(atlas))
+
+
+def prediction_key(request: SymptomRequest) -> Hashable:
+    """What a prediction depends on; its model and its folds are as usual."""
+    return request.cohort, request.score, request.covariates, request.seed
 
 
 def _is_covariate(column: Column) -> bool:
@@ -396,12 +402,15 @@ def _layer(maps: VoxelMaps, key: str, by: str, beside: VoxelMaps | None) -> Valu
     quantity = next((own for own in maps.quantities if own.key == key), None)
     values = maps.values[key]
     factor, unit = (1.0, "patients") if quantity is None else quantity.display
+    if key == "statistic" and isinstance(maps, SymptomMap):
+        unit = maps.statistic_name
     shown = np.asarray(values, np.float64) * factor
     title = "Patients with a lesion" if quantity is None else quantity.title
     passed = _passed(maps.values[by]) if by else None
     # Of what no limit but the first holds.
-    above = f"p > {LIMITS[1]:g}"
-    steps = (above, *(f"p ≤ {limit:g}" for limit in LIMITS[1:])) if by else ()
+    name = _NAMES_OF_P.get(by, f"p of {by.removeprefix('corrected_p_v')} mm³ or more")
+    above = f"{name} > {LIMITS[1]:g}"
+    steps = (above, *(f"{name} ≤ {limit:g}" for limit in LIMITS[1:])) if by else ()
     every = shown if beside is None else np.concatenate([shown, beside.values[key] * factor])
     scale = _scale(key, quantity, every)
     return ValueLayer(maps.grid, maps.indices, shown, title, unit, scale, passed, steps)
@@ -423,5 +432,6 @@ def _scale(key: str, quantity: Quantity | None, values: NDArray[np.float64]) -> 
     if key == "auc":
         return Scale(1.0, shows_zero=True)
     if quantity is not None and quantity.colormap == "coolwarm":
-        return Scale(nice_ceiling(largest), "blue-orange", kind="diverging", sides=_SIDES)
+        sides = _SIDES_OF.get(key, _SIDES)
+        return Scale(nice_ceiling(largest), "blue-orange", kind="diverging", sides=sides)
     return Scale(nice_ceiling(largest), low=0.0)

@@ -93,6 +93,29 @@ def explain_failure(draw: Callable[_P, Figure]) -> Callable[_P, Figure]:
     return call
 
 
+def with_plain_text(draw: Callable[_P, Figure]) -> Callable[_P, Figure]:
+    r"""Draw names of columns as they are: a dollar sign begins no formula.
+
+    Examples
+    --------
+    >>> @with_plain_text
+    ... def draw():
+    ...     figure = new_figure((2.0, 1.0))
+    ...     figure.subplots().set_title(r"x$\frac$y")
+    ...     return figure
+    >>> draw().canvas.draw()
+    """
+
+    @wraps(draw)
+    def call(*given: _P.args, **more: _P.kwargs) -> Figure:
+        import matplotlib as mpl
+
+        with mpl.rc_context({"text.parse_math": False}):
+            return draw(*given, **more)
+
+    return call
+
+
 def drawable(image: SpatialImage) -> SpatialImage:
     """An image with an empty voxel on either side of each axis of length one.
 

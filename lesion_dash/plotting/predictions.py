@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..stats.lesion_symptom.prediction import LESIONS, VOLUME, SymptomPrediction
-from .drawing import new_figure
+from ..stats.lesion_symptom.prediction_result import LESIONS, VOLUME, SymptomPrediction
+from .drawing import new_figure, with_plain_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 PREDICTION_NAME = "prediction.png"
 
 _JITTER = 0.03  # of scores of 0 and 1, so that dots lie beside each other; arbitrary
-COLOURS = {VOLUME: "#4d4d4d", LESIONS: "#b2182b"}
+BINS = "#c98600"
+COLOURS = {VOLUME: "#808080", LESIONS: "#b2182b"}
 
 
+@with_plain_text
 def draw_prediction(prediction: SymptomPrediction) -> Figure:
     """True against predicted scores of patients left out, by volume alone and by the lesions.
 
@@ -52,7 +54,7 @@ def _draw_model(panel: Axes, prediction: SymptomPrediction, model: str) -> None:
     part = table[(table["scheme"] == scheme) & (table["model"] == model)]
     errors = [part["observed"] - part["ci_low"], part["ci_high"] - part["observed"]]
     panel.errorbar(
-        part["predicted"], part["observed"], np.maximum(errors, 0), color="black", marker="s",
+        part["predicted"], part["observed"], np.maximum(errors, 0), color=BINS, marker="s",
         markersize=5, linewidth=1, capsize=3,
     )  # fmt: skip
     values = prediction.measures(scheme, model)

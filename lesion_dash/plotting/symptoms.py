@@ -14,7 +14,7 @@ from ..stats.lesion_symptom.column_tests import ColumnTests
 from ..stats.lesion_symptom.effects import mean_interval
 from ..stats.lesion_symptom.mapping import SymptomMap
 from ..stats.lesion_symptom.univariate import BINARY
-from .drawing import new_figure
+from .drawing import new_figure, with_plain_text
 from .mosaic import lay_out_slices
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _JITTER = 0.12  # of dots beside each other, in widths of a group; arbitrary
 LESIONED, SPARED = "#b2182b", "#808080"
 
 
+@with_plain_text
 def draw_symptom_slices(symptom_map: SymptomMap) -> Figure:
     """Axial slices of the statistic on the MNI152 template, significant voxels outlined.
 
@@ -65,6 +66,7 @@ def draw_symptom_slices(symptom_map: SymptomMap) -> Figure:
     return figure
 
 
+@with_plain_text
 def draw_symptom_groups(symptom_map: SymptomMap, mm: tuple[float, float, float]) -> Figure:
     """Scores of lesioned and spared patients at one place, a dot for each, with 95 % intervals.
 
@@ -81,6 +83,7 @@ def draw_symptom_groups(symptom_map: SymptomMap, mm: tuple[float, float, float])
     return figure
 
 
+@with_plain_text
 def draw_forest(tests: ColumnTests, part: float = 0.1) -> Figure:
     """Effects with 95 % intervals of regions or other columns, the surest first.
 
@@ -120,6 +123,7 @@ def draw_forest(tests: ColumnTests, part: float = 0.1) -> Figure:
     return figure
 
 
+@with_plain_text
 def draw_symptom_scatter(symptom_map: SymptomMap, clusters: SymptomClusters) -> Figure:
     """Scores of lesioned and spared patients at the peaks of the first clusters, or the maximum."""
     if len(clusters):

@@ -35,13 +35,8 @@ from ..stats.lesion_symptom.column_tests import (
 )
 from ..stats.lesion_symptom.kernels import Model
 from ..stats.lesion_symptom.patients import select_patients
-from ..stats.lesion_symptom.prediction import (
-    FOLDS,
-    REPEATS,
-    PredictionChoice,
-    SymptomPrediction,
-    predict_from_products,
-)
+from ..stats.lesion_symptom.prediction import predict_from_products, usual_folds
+from ..stats.lesion_symptom.prediction_result import REPEATS, PredictionChoice, SymptomPrediction
 from ..stats.voxel_maps import Columns, Quantity, VoxelMaps
 from .load import LesionLoad
 
@@ -183,7 +178,7 @@ def predict_from_regions(
     *,
     model: Model = "ridge",
     covariates: Sequence[str] = (),
-    folds: int = FOLDS,
+    folds: int | None = None,
     repeats: int = REPEATS,
     permutations: int = PERMUTATIONS,
     seed: int = SEED,
@@ -216,8 +211,9 @@ def predict_from_regions(
     >>> predict_from_regions(load, "nihss", permutations=0).models
     ('mean', 'volume', 'lesions')
     """
-    choice = PredictionChoice(model, folds, repeats, permutations, seed)
     patients = select_patients(load.cohort, score, covariates, None, "log-volume", sites)
+    folds = usual_folds(patients.size) if folds is None else folds
+    choice = PredictionChoice(model, folds, repeats, permutations, seed)
     shares = np.nan_to_num(load.of_region[patients.rows])
     features = f"the shares of {counted(shares.shape[1], 'region')}"
     products = shares @ shares.T

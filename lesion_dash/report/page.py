@@ -29,7 +29,7 @@ from ..regions.involvement import RegionInvolvement
 from ..stats.coverage import Mark
 from ..stats.lesion_symptom.design import CONTROLS
 from ..stats.lesion_symptom.mapping import STATEMENT
-from ..stats.lesion_symptom.prediction import STATEMENT as OF_PREDICTIONS
+from ..stats.lesion_symptom.prediction_result import STATEMENT as OF_PREDICTIONS
 from ..stats.lesion_symptom.sentences import control_sentence, outcome_sentence
 from ..stats.lesion_symptom.univariate import TESTS
 from .figures import Picture

@@ -19,6 +19,7 @@ from ..files.writing import write_atomically
 from ..images.maps import file_parts
 from ..images.reading import Progress
 from ..stats.differences import FILE_NAMES as DIFFERENCE_NAMES
+from ..stats.lesion_symptom.univariate import LINEAR
 from ..stats.overlap import FILE_NAME as OVERLAP_NAME
 from ..stats.topography import FILE_NAMES as STATS_NAMES
 from .figures import drawings
@@ -189,7 +190,7 @@ def assemble_report(
     progress : callable, optional
     """
     day = day or datetime.now().astimezone().date()
-    has_region_tests = any(own.regions is not None for own in findings.symptoms)
+    has_region_tests = bool(findings.regions) and findings.request.test in LINEAR
     tables = [own.file_name for own in findings.regions]
     files = [*_files(findings.is_pair, tables, bool(findings.symptoms), has_region_tests)]
     to_draw, k = drawings(findings), findings.request.min_patients

@@ -11,6 +11,7 @@ import pandas as pd
 from ..atlas.atlas import Atlas
 from ..cohort.cohort import Cohort
 from ..core.defaults import PERMUTATIONS, SEED, SYMPTOM_TEST, SymptomTest
+from ..core.errors import InputError
 from ..images.maps import Map
 from ..regions.load import lesion_load
 from ..regions.symptoms import region_symptoms
@@ -18,11 +19,13 @@ from ..stats.lesion_symptom.cluster_table import SymptomClusters, find_symptom_c
 from ..stats.lesion_symptom.column_tests import ColumnTest, ColumnTests
 from ..stats.lesion_symptom.mapping import SymptomMap, map_symptom
 from ..stats.lesion_symptom.planning import lookalikes
-from ..stats.lesion_symptom.prediction import SymptomPrediction, predict_symptom
+from ..stats.lesion_symptom.prediction import predict_symptom
+from ..stats.lesion_symptom.prediction_result import SymptomPrediction
 from ..stats.lesion_symptom.sentences import (
     MAX_NAMED,
     cluster_sentence,
     gain_sentence,
+    given_words,
     model_measures,
 )
 from ..stats.lesion_symptom.univariate import BINARY, LINEAR
@@ -46,6 +49,8 @@ class SymptomFindings:
     regions : ColumnTests or None
         Of the first atlas, by a linear test.
     prediction : SymptomPrediction
+    more : tuple of str
+        Why there are no regions, where an atlas is given.
     """
 
     letter: str
@@ -55,6 +60,7 @@ class SymptomFindings:
     alike_mm3: tuple[float, ...]
     regions: ColumnTests | None
     prediction: SymptomPrediction
+    more: tuple[str, ...] = ()
 
     @property
     def is_binary(self) -> bool:
@@ -90,7 +96,13 @@ class SymptomFindings:
     def notes(self) -> list[str]:
         """What makes the results doubtful, each once."""
         regions = () if self.regions is None else self.regions.notes
-        return list(dict.fromkeys([*self.symptom_map.notes, *regions, *self.prediction.notes]))
+        every = *self.symptom_map.notes, *regions, *self.more, *self.prediction.notes
+        return list(dict.fromkeys(every))
+
+    @property
+    def given(self) -> str:
+        """What differences of clusters take into account, and what they do not."""
+        return given_words(self.symptom_map)
 
     @property
     def cluster_words(self) -> list[str]:
@@ -140,13 +152,17 @@ def find_symptoms(
     how: dict[str, Any] = {"covariates": covariates, "permutations": permutations, "seed": seed}
     symptom_map = map_symptom(cohort, score, test=test, **how)
     without = map_symptom(cohort, score, test=test, control="none", **how)
-    atlas = atlases[0].on_grid(cohort.grid) if atlases else None
+    atlas = atlases[0] if atlases else None
     clusters = find_symptom_clusters(symptom_map, atlas)
     some, least = cohort.select(symptom_map.patients.rows), symptom_map.min_lesioned
     alike = tuple(lookalikes(some, row.mm, min_lesioned=least).volume_mm3 for row in clusters)
-    regions = None
+    regions: ColumnTests | None = None
+    more: tuple[str, ...] = ()
     if atlas is not None and test in LINEAR:
         of_linear: ColumnTest = "rank" if test == "rank" else "ols"
-        regions = region_symptoms(lesion_load(cohort, atlas), score, test=of_linear, **how)
+        try:
+            regions = region_symptoms(lesion_load(cohort, atlas), score, test=of_linear, **how)
+        except InputError as error:
+            more = (f"regions are not tested: {error.problem}",)
     prediction = predict_symptom(cohort, score, **how)
-    return SymptomFindings(letter, symptom_map, without, clusters, alike, regions, prediction)
+    return SymptomFindings(letter, symptom_map, without, clusters, alike, regions, prediction, more)

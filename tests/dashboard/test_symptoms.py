@@ -14,10 +14,12 @@ from visitor import choose, click_row, enter, is_hidden, press, text
 from lesion_dash import cli
 from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.loading import load_cohort
-from lesion_dash.core.errors import Cancelled
+from lesion_dash.core.errors import Cancelled, InputError
+from lesion_dash.core.formats import VOLUME
 from lesion_dash.core.tables import csv_bytes
 from lesion_dash.dashboard.app_context import AppContext
 from lesion_dash.dashboard.code import Code
+from lesion_dash.dashboard.pages.symptom_panels import prediction_html
 from lesion_dash.dashboard.pages.symptoms import SymptomsPage
 from lesion_dash.dashboard.session import Session
 from lesion_dash.dashboard.symptom_choices import SymptomRequest
@@ -162,7 +164,7 @@ def test_after_it_the_map_its_words_and_the_patients_at_a_place(
     assert STATEMENT in notes
     assert expected.sentence in notes
     count = int((expected.corrected_p <= 0.05).sum())
-    assert f"{count:,} voxels" in notes
+    assert f"{count:,} voxels" in text(page.outcome)
     assert list(shown(page).values()) == ["scan", "value", "mask"]
     peak = int(np.abs(expected.statistic).argmax())
     x, y, z = expected.grid.mm_of_index([int(expected.indices[peak])])[0].tolist()
@@ -181,7 +183,8 @@ def test_after_it_the_map_its_words_and_the_patients_at_a_place(
     assert page.context.choices.patient.startswith(f"{A}/")
     assert list(shown(page).values()).count("mask") == 2  # with the patient's lesion
     choose(page.context, mm=(0.0, 0.0, 80.0))
-    assert "Too few patients" in text(page.groups.certainty)
+    assert "Too few patients" in text(page.groups.effect)
+    assert text(page.groups.certainty) == ""
     assert "not tested" in text(page.map.words)
 
 
@@ -292,16 +295,28 @@ def test_lookalikes_of_a_place_are_outlined_and_taken_away(
     layer = page.service.lookalikes(page.request, (x, y, z))
     np.testing.assert_array_equal(layer.mask.indices, expected.indices)
     press(page.context, page.alike)
-    assert expected.name in shown(page)
+    title = f"{expected.name}: {VOLUME.with_unit(expected.volume_mm3 / 1000)}"
+    assert title in shown(page)
     # It goes where the crosshair goes.
     other = tuple(maps.grid.mm_of_index([int(maps.indices[-100])])[0].tolist())
     choose(page.context, mm=other)
-    assert expected.name not in shown(page)
-    assert lookalikes(load_cohort(sample_data / A), other).name in shown(page)
+    assert title not in shown(page)
+    alike = lookalikes(load_cohort(sample_data / A), other)
+    assert any(own.startswith(f"{alike.name}: ") for own in shown(page))
     choose(page.context, mm=(0.0, 0.0, 80.0))
     assert not any("look-alikes" in title for title in shown(page))
     choose(page.context, mm=(x, y, z))
-    assert expected.name in shown(page)
+    assert title in shown(page)
+    # Of other patients it is another one, or none where too few are lesioned there.
+    choose(page.context, where_a=("age < 70",))
+    some = page.context.session.load(page.context.choices.cohort_a)
+    try:
+        other_title = lookalikes(some, (x, y, z)).name
+    except InputError:
+        assert not any("look-alikes" in own for own in shown(page))
+    else:
+        assert any(own.startswith(other_title) for own in shown(page))
+    choose(page.context, where_a=())
     press(page.context, page.alike)
     assert not any("look-alikes" in title for title in shown(page))
     assert page.context.banner.message == ""
@@ -329,7 +344,6 @@ def test_the_prediction_says_what_the_place_adds(page: SymptomsPage, sample_data
     ("choices", "said"),
     [
         ({"score": "naming", "test": "fisher"}, "0 and 1"),
-        ({"score": "naming", "covariates": ("cohort",)}, "cohort"),
         ({"score": "naming", "min_lesioned": 50}, "no voxel"),
         ({"score": "naming", "test": "welch", "control": "dtlvc"}, "control"),
     ],
@@ -363,9 +377,9 @@ def test_cancel_stops_and_the_test_can_be_run_again(
         assert started.wait(60)
         page.context.run_calls()
         assert page.run.disabled
-        assert "1 of 99" in text(page.state)
-        press(page.context, page.cancel)
-    assert text(page.state) == "Stopped."
+        assert "1 of 99" in text(page.runs.state)
+        press(page.context, page.runs.cancel)
+    assert text(page.runs.state) == "Stopped."
     press(page.context, page.run)
     assert page.result is not None
 
@@ -387,7 +401,7 @@ def test_other_choices_take_the_map_away_and_bring_it_back(page: SymptomsPage) -
 
 
 def test_a_folder_without_scores_says_so(page: SymptomsPage) -> None:
-    enter(page.context, page.cohort, "b")
+    enter(page.context, page.fields.cohort, "b")
     assert "Choose folder B" in text(page.empty)
     assert is_hidden(page.map.widget)
 
@@ -396,3 +410,106 @@ def test_hostile_names_stay_text(page: SymptomsPage) -> None:
     ask(page, score="<img src=x onerror=alert(1)>")
     assert page.request is None
     assert not re.search("<img", page.planned.value)
+
+
+def test_covariates_of_another_cohort_are_left_out_and_named(page: SymptomsPage) -> None:
+    ask(page, score="naming", covariates=("education", "cohort", "sex"))
+    assert page.request is not None
+    assert page.request.covariates == ("sex",)
+    assert "education and cohort" in text(page.planned)
+    choose(page.context, where_a=("sex=F",))  # now the same in all patients
+    assert page.request.covariates == ()
+    assert "patients with naming" in text(page.planned)
+
+
+def test_without_a_finding_tables_are_empty_and_nothing_of_before_stays(
+    page: SymptomsPage,
+) -> None:
+    ask(page, score="naming", permutations=99)
+    press(page.context, page.run)
+    assert len(page.clusters.table.frame) > 0
+    ask(page, score="nihss")
+    press(page.context, page.run)
+    assert page.context.banner.message == ""
+    assert len(page.clusters.table.frame) == 0
+    assert "no cluster is significant" in text(page.outcome)
+    assert "nihss" in text(page.regions.about)
+    ask(page, test="welch")
+    press(page.context, page.run)
+    assert "linear tests alone" in text(page.regions.about)
+    assert is_hidden(page.regions.chart.widget) or page.regions.tests is None
+
+
+def test_after_a_test_the_crosshair_goes_to_the_peak(page: SymptomsPage) -> None:
+    choose(page.context, mm=(40.0, -4.0, 6.0))
+    ask(page, score="naming", permutations=99)
+    press(page.context, page.run)
+    assert page.clusters.clusters is not None
+    first = page.clusters.clusters.rows[0]
+    assert page.context.choices.mm == first.mm
+    assert f"{first.effect:.2f} (95 % interval" in text(page.outcome)
+    choose(page.context, mm=(40.0, -4.0, 6.0))
+    choose(page.context, atlas="")  # what follows later moves nothing
+    assert page.context.choices.mm == (40.0, -4.0, 6.0)
+
+
+def test_what_belongs_to_other_choices_is_not_clicked_on(
+    page: SymptomsPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(page, score="naming", permutations=99)
+    press(page.context, page.run)
+    begun, let_go, real = threading.Event(), threading.Event(), page.service.plan
+
+    def wait(request):  # type: ignore[no-untyped-def]
+        begun.set()
+        assert let_go.wait(60)
+        return real(request)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(page.service, "plan", wait)
+        page.choices.covariates = ("age",)
+        assert begun.wait(60)
+        assert page.result is None
+        assert page.files.file.options == ()
+        assert text(page.outcome) == ""
+        let_go.set()
+        page.context.wait()
+    assert "38 patients" in text(page.planned)
+
+
+def test_a_cancelled_map_of_resolution_leaves_the_run_of_the_test_alone(
+    page: SymptomsPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, real = threading.Event(), page.service.resolution
+
+    def wait_at_first(request, progress, stop):  # type: ignore[no-untyped-def]
+        if begun.is_set():
+            return real(request, progress, stop)
+        begun.set()
+        assert stop.wait(60)
+        raise Cancelled
+
+    ask(page, score="naming", permutations=99)
+    monkeypatch.setattr(page.service, "resolution", wait_at_first)
+    page.shown.value = "lookalikes"
+    assert begun.wait(60)
+    page.run.click()  # takes the place of it
+    page.context.wait()
+    assert page.context.banner.message == ""
+    assert page.result is not None
+    # It is still what is to be seen, and is made after the test.
+    assert page.service.known_resolution(page.request) is not None
+    assert "value" in shown(page).values()
+
+
+def test_names_in_notes_of_a_prediction_are_text(
+    page: SymptomsPage, sample_data: Path, tmp_path: Path
+) -> None:
+    cohort = load_cohort(sample_data / A)
+    name = "<table><img src=x onerror=alert(1)>"
+    rows = [f"{patient.id}\t{row % 11}\t{'pq'[row % 2]}" for row, patient in enumerate(cohort.used)]
+    table = tmp_path / "participants.tsv"
+    table.write_text("\n".join([f"participant_id\tscore\t{name}", *rows]) + "\n")
+    hostile = load_cohort(sample_data / A, participants=table)
+    prediction = predict_symptom(hostile, "score", covariates=[name], permutations=20, repeats=1)
+    assert "<img" not in prediction_html(prediction)

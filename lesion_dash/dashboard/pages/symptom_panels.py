@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -22,22 +21,25 @@ from ...plotting.symptoms import draw_forest, draw_symptom_groups
 from ...stats.lesion_symptom.cluster_table import TABLE_NAME, SymptomClusters
 from ...stats.lesion_symptom.column_tests import ColumnTests
 from ...stats.lesion_symptom.mapping import SymptomMap
-from ...stats.lesion_symptom.prediction import LESIONS, MEAN, STATEMENT, SymptomPrediction
+from ...stats.lesion_symptom.prediction_result import LESIONS, MEAN, STATEMENT, SymptomPrediction
 from ...stats.lesion_symptom.sentences import gain_sentence, model_measures, place_sentences
 from ..app_context import AppContext
 from ..controls import card, download_button, heading, note, set_text
+from ..into_view import IntoView
 from ..outline import pick_patient
 from ..places import Mm, named_places, place_words
 from ..symptom_choices import SymptomRequest
-from ..symptom_service import REGIONS_NAME, SymptomResult, SymptomService
+from ..symptom_service import REGIONS_NAME, SymptomResult, SymptomService, prediction_key
 from ..tasks import PAUSE, Debounce
 from ..widgets.table import Column, Table
 from .chart import Chart
 from .map_card import plain_button
+from .symptom_fields import RunBar
 
 _VALUE = Format(2, 2)
 _MOST_DECIMALS = 4  # of a score, arbitrary: more are not read
 _MODELS = {MEAN: "Mean of the others", LESIONS: "Volume and lesions"}
+_PREDICTION = "prediction"
 _NO_PREDICTION = (
     '<div class="ld-symptoms-notes"><p>Each patient is left out in turn and predicted from the '
     "others, from lesion volume alone and from the lesions: some seconds.</p></div>"
@@ -82,8 +84,8 @@ class GroupsPanel:
             words = [place_words(mm, symptom_map.grid), *names]
             set_text(self.caption, " · ".join(filter(None, words)))
         if symptom_map is None or row is None:
-            set_text(self.effect, _CLICK)
-            set_text(self.certainty, "" if symptom_map is None else _TOO_FEW)
+            set_text(self.effect, _CLICK if symptom_map is None else _TOO_FEW)
+            set_text(self.certainty, "")
             self._map, self._shown = None, (0, None)
             self.chart.clear()
             self.table.show(pd.DataFrame(), ())
@@ -136,12 +138,20 @@ class SymptomClustersPanel:
     ----------
     context : AppContext
     service : SymptomService
+    listed : callable
+        Given the clusters once they are listed.
     """
 
-    def __init__(self, context: AppContext, service: SymptomService) -> None:
-        self._context, self._service = context, service
+    def __init__(
+        self,
+        context: AppContext,
+        service: SymptomService,
+        listed: Callable[[SymptomClusters], None],
+    ) -> None:
+        self._context, self._service, self._listed = context, service, listed
         self._current: tuple[Any, ...] = ()
         self.clusters: SymptomClusters | None = None
+        self.brain = IntoView(".ld-symptoms-map")
         guard = context.banner.guard
         self.caption, self.about = note(), note()
         self.table = Table(
@@ -149,7 +159,9 @@ class SymptomClustersPanel:
         )
         self.download = download_button("CSV", f"Save {TABLE_NAME}", guard(self._save))
         self._finder = context.worker()
-        head = widgets.HBox([heading("Clusters of the map"), self.caption, self.download])
+        head = widgets.HBox(
+            [heading("Clusters of the map"), self.caption, self.download, self.brain]
+        )
         self.widget = card(head, self.about, self.table, name="symptoms-clusters")
 
     def ask(self, request: SymptomRequest, result: SymptomResult | None, atlas: str) -> None:
@@ -185,13 +197,21 @@ class SymptomClustersPanel:
             Column("effect", "Difference", _VALUE, help="Given covariates; at the peak too large"),
             Column("ci_low", "95 % from", _VALUE),
             Column("ci_high", "to", _VALUE),
-            Column("volume_mm3", "Cluster (mL)", VOLUME, 1 / ML),
-        )
-        self.table.show(table.assign(place=named_places(table)) if len(table) else table, columns)
+            Column("volume_mm3", "Cluster (mL)", VOLUME, 1 / ML, help=_forming(symptom_map)),
+            Column(
+                "significant_mm3", f"of which p ≤ {clusters.level:g} (mL)", VOLUME, 1 / ML,
+                help="Voxels whose own corrected p is so small",
+            ),
+        )  # fmt: skip
+        table["significant_mm3"] = table["significant_voxels"] * symptom_map.grid.voxel_volume
+        named = table.assign(place=named_places(table)) if len(table) else table
+        self.table.show(named, columns if len(table) else ())
+        self._listed(clusters)
 
     def _go_to(self, position: int) -> None:
         if self.clusters is not None:
             self._context.choices.mm = self.clusters.rows[position].mm
+            self.brain.bring()  # it may be a screen above the table
 
     def _save(self) -> None:
         if self.clusters is not None:
@@ -232,6 +252,8 @@ class RegionTestsPanel:
         if current == self._current:
             return
         self._current, self.tests = current, None
+        self.download.disabled = True
+        self._say("" if request is None else "Regions are being tested ...")
         if request is not None:
             job = partial(self._service.regions, request, atlas)
             self._tester.submit(job, partial(self._show, current))
@@ -289,28 +311,19 @@ class PredictionPanel:
     def __init__(self, context: AppContext, service: SymptomService) -> None:
         self._context, self._service = context, service
         self._request: SymptomRequest | None = None
-        self._stop = threading.Event()
         self._heard: list[Callable[[], None]] = []
         self.prediction: SymptomPrediction | None = None
         self.is_shown = False
-        guard = context.banner.guard
         self.run = plain_button("Predict patients left out", "Nested cross-validation")
-        self.cancel = plain_button("Cancel", "Stop the cross-validation")
-        self.bar, self.state = widgets.IntProgress(min=0, max=1), note()
-        self._progress = widgets.HBox([self.bar, self.cancel])
+        self.runs = RunBar(context, self._ended, "folds")
         self.chart = Chart(context, "True against predicted scores, by volume and by lesions")
         self.words = widgets.HTML()
-        self._worker = context.worker(self._failed)
-        current = widgets.HBox([self.run, self._progress, self.state])
-        current.add_class("ld-compare-bar")
+        bar = widgets.HBox([self.run, self.runs.progress, self.runs.state])
+        bar.add_class("ld-compare-bar")
         body = widgets.HBox([self.chart.widget, self.words])
         body.add_class("ld-symptoms-row")
-        self.widget = card(
-            "Would it hold in new patients?", current, body, name="symptoms-prediction"
-        )
-        self.run.on_click(guard(lambda _: self._start()))
-        self.cancel.on_click(guard(lambda _: self._stop.set()))
-        self._show_running(False)
+        self.widget = card("Would it hold in new patients?", bar, body, name="symptoms-prediction")
+        self.run.on_click(context.banner.guard(lambda _: self._start()))
 
     def observe(self, heard: Callable[[], None]) -> None:
         """Tell somebody once a prediction was made, or is no longer shown."""
@@ -319,53 +332,43 @@ class PredictionPanel:
     def ask(self, request: SymptomRequest) -> None:
         """Show the prediction where it was made for these choices."""
         self._request = request
+        if not self.runs.runs(_PREDICTION, prediction_key(request)):
+            self.runs.stop()  # what is worked out is no longer wanted
         self.prediction = prediction = self._service.known_prediction(request)
-        is_shown, self.is_shown = self.is_shown, prediction is not None
+        was_shown, self.is_shown = self.is_shown, prediction is not None
         if prediction is None:
             self.chart.clear()
             self.words.value = _NO_PREDICTION
         else:
             self.chart.show(partial(draw_prediction, prediction))
             self.words.value = prediction_html(prediction)
-        if is_shown != self.is_shown:
+        self.run.disabled = self.runs.runs(_PREDICTION, prediction_key(request))
+        if was_shown != self.is_shown:
             for heard in self._heard:
                 heard()
 
     def _start(self) -> None:
         request = self._request
-        if request is None:
-            return
-        self._stop.set()
-        self._stop = threading.Event()
-        self._show_running(True)
-        tell = partial(self._worker.tell, self._show_progress)
-        job = partial(self._service.predict, request, tell, self._stop)
-        self._worker.submit(job, self._finish)
+        if request is not None:
+            work = partial(self._service.predict, request)
+            self.runs.start(_PREDICTION, prediction_key(request), work)
+            self.run.disabled = True
 
-    def _finish(self, _prediction: SymptomPrediction) -> None:
-        self._show_running(False)
-        if self._request is not None:
+    def _ended(self, _kind: str, result: Any) -> None:
+        self.run.disabled = False
+        if isinstance(result, Exception):
+            self._context.banner.show(result)
+        elif self._request is not None:
             self.ask(self._request)
 
-    def _failed(self, error: Exception) -> None:
-        self._show_running(False)
-        set_text(self.state, "Stopped." if self._stop.is_set() else "")
-        self._context.banner.show(error)
 
-    def _show_progress(self, done: int, total: int) -> None:
-        self.bar.max, self.bar.value = total, done
-        set_text(self.state, f"{done:,} of {total:,} folds")
-
-    def _show_running(self, is_running: bool) -> None:
-        self.run.disabled = is_running
-        (self._progress.remove_class if is_running else self._progress.add_class)("ld-unseen")
-        if not is_running:
-            set_text(self.state, "")
+def _forming(symptom_map: SymptomMap) -> str:
+    p = symptom_map.cluster_p
+    return "" if p is None else f"Connected voxels with an uncorrected p below {p:g}"
 
 
 def _clusters_words(clusters: SymptomClusters) -> str:
-    p = clusters.symptom_map.cluster_p
-    forming = "" if p is None else f"Connected voxels with an uncorrected p below {p:g}. "
+    forming = f"{_forming(clusters.symptom_map)}. ".removeprefix(". ")
     none = "" if len(clusters) else "No cluster is significant by its peak or its size. "
     return (
         f"{forming}{none}Listed are those whose peak or size has a corrected p ≤ "
@@ -375,6 +378,10 @@ def _clusters_words(clusters: SymptomClusters) -> str:
 
 def _as_sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
+
+
+def _paragraph(text: str) -> str:
+    return f"<p>{html.escape(printable(text))}</p>"
 
 
 def prediction_html(prediction: SymptomPrediction) -> str:
@@ -390,15 +397,12 @@ def prediction_html(prediction: SymptomPrediction) -> str:
         for model, texts in rows.items()
     )
     spread = f"Mean (SD) of {len(prediction.schemes[scheme])} repeats of {scheme}. "
+    gain = _as_sentence(gain_sentence(prediction, scheme))
     lines = [
-        _as_sentence(gain_sentence(prediction, scheme)),
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>",
         f"{spread}{_as_sentence(prediction.sentence)}",
         STATEMENT,
         *(_as_sentence(words) for words in prediction.notes),
     ]
-    made = "".join(
-        line if line.startswith("<table>") else f"<p>{html.escape(printable(line))}</p>"
-        for line in lines
-    )
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    made = "".join([_paragraph(gain), table, *map(_paragraph, lines)])
     return f'<div class="ld-symptoms-notes ld-place-table">{made}</div>'

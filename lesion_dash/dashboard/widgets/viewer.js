@@ -12,6 +12,8 @@ const KEYS = "Arrow keys move the crosshair left, right, up and down, page up an
 const NO_WEBGL = "This browser has no WebGL 2, which the interactive viewer needs: nilearn draws the "
   + "map instead.";
 
+const tenths = (value) => Math.round(value * 10) / 10 + 0; // no -0
+
 function hasWebgl() {
   const context = document.createElement("canvas").getContext("webgl2");
   context?.getExtension("WEBGL_lose_context")?.loseContext();
@@ -157,7 +159,7 @@ function render({ model, el }) {
 
   // --- The place -------------------------------------------------------------------------------
   function place(mm) {
-    const shown = mm.map((v) => Math.round(v * 10) / 10 + 0);
+    const shown = mm.map(tenths);
     if (shown.every((v, i) => v === model.get("mm")[i])) return;
     model.set("mm", shown);
     model.save_changes();
@@ -395,7 +397,10 @@ function render({ model, el }) {
     if (model.get("view") in SLICES) choose("multiplanar");
     else if (plane) choose(plane);
   }, true);
-  canvas.addEventListener("mousemove", (event) => { pointer = picture.mmUnder(event); say(); });
+  canvas.addEventListener("mousemove", (event) => {
+    pointer = picture.mmUnder(event)?.map(tenths) ?? null; // as a click there would have it
+    say();
+  });
   canvas.addEventListener("mouseleave", () => { pointer = null; say(); });
   // The wheel scrolls the page until the brain was clicked, then through its slices.
   stage.addEventListener("wheel", (event) => {

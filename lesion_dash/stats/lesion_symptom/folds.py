@@ -30,7 +30,8 @@ PENALTIES = 10.0 ** np.linspace(-2, 3, 11)
 that leaves lesions without influence."""
 COSTS = (0.1, 1.0, 10.0)
 """Of support vector regression, likewise."""
-_INNER = 5  # folds that choose a cost, by convention
+INNER_FOLDS = 5
+"""That choose a cost, by convention."""
 _RANK = (
     1e-8  # part of the largest singular value below which terms are collinear; far above rounding
 )
@@ -80,13 +81,21 @@ class Fold:
         """
         own = scores[self.train]
         residuals = own - self._basis @ (self._basis.T @ own)
-        left = np.maximum(1 - (self._basis**2).sum(axis=1), _RANK)[:, None]
+        left = np.where(self.has_others, 1 - (self._basis**2).sum(axis=1), 1.0)[:, None]
         none = np.full(own.shape[1], np.inf)
         return self._hat @ own, own - residuals / left, none
 
     @cached_property
     def _decomposition(self) -> tuple[Float, Float, Float]:
         return decompose(self.terms[self.train])
+
+    @cached_property
+    def has_others(self) -> NDArray[np.bool_]:
+        """Whether the others tell anything of each training patient who is left out.
+
+        They do not where a term is of him alone, such as the only one of a scanner.
+        """
+        return np.asarray(1 - (self._basis**2).sum(axis=1) > _RANK)
 
     @property
     def _basis(self) -> Float:
@@ -143,13 +152,15 @@ class RidgeFold(_LesionFold):
         own = scores[self.train]
         values, u = self._eigen
         projected, squares = u.T @ own, u**2
+        # Of whom a term is alone nothing is left, and his own error says nothing of a penalty.
+        known = self.has_others[:, None]
         best = np.full(own.shape[1], np.inf)
         penalties = np.full(own.shape[1], PENALTIES[-1])
-        left_out = np.empty_like(own)
+        left_out = own.copy()
         for penalty in PENALTIES[::-1]:  # of equal ones the largest
             shrunk = 1 / (values + penalty)
-            errors = u @ (projected * shrunk[:, None])
-            errors /= (squares @ shrunk)[:, None]
+            errors = np.where(known, u @ (projected * shrunk[:, None]), 0.0)
+            errors /= np.where(known, (squares @ shrunk)[:, None], 1.0)
             total = np.einsum("ij,ij->j", errors, errors)
             is_better = total < best
             best[is_better], penalties[is_better] = total[is_better], penalty
@@ -173,11 +184,11 @@ class SupportVectorFold(_LesionFold):
             SupportVectorFold(
                 self.terms, np.delete(self.train, part), self.train[part], self.products
             )
-            for part in np.array_split(np.arange(self.train.size), _INNER)
+            for part in np.array_split(np.arange(self.train.size), INNER_FOLDS)
         ]
         for cost in COSTS:
             guessed = np.concatenate([fold.with_cost(scores, cost) for fold in inner])
-            total = ((own - guessed) ** 2).sum(axis=0)
+            total = ((own - guessed)[self.has_others] ** 2).sum(axis=0)
             is_better = total < best
             best[is_better], costs[is_better] = total[is_better], cost
             left_out[:, is_better] = guessed[:, is_better]

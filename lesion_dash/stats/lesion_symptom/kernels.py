@@ -73,7 +73,7 @@ def orthogonal_complement(basis: Float) -> Float:
 
 def mean_product(products: Float, degrees: int) -> float:
     """Mean of the products of lesions with themselves, the unit of a penalty; 1 where all are 0."""
-    return float(np.trace(products)) / degrees or 1.0
+    return float(np.trace(products)) / max(degrees, 1) or 1.0
 
 
 def support_vector_coefficients(

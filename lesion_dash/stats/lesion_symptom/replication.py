@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cohort.cells import value_text
 from ...cohort.cohort import Cohort
 from ...core.defaults import MIN_PATIENTS, PERMUTATIONS, SEED, SIGNIFICANCE_LEVEL
 from ...core.errors import InputError
+from ...core.text import enumerated
 from ...images.reading import Progress
 from ..contrast import check_permutations
 from ..patterns import Patterns, find_patterns
@@ -24,7 +26,8 @@ from .kernels import one_thread, shared_voxels
 from .mapping import SymptomMap
 from .null import share_as_large
 from .patients import SymptomPatients, select_patients
-from .prediction import BOTH, LESIONS, VOLUME, model_terms, r_squared
+from .prediction import model_terms
+from .prediction_result import BOTH, LESIONS, VOLUME, r_squared
 from .univariate import LINEAR
 
 if TYPE_CHECKING:
@@ -128,7 +131,9 @@ class SymptomReplication:
             names |= {f"{key}_b": key for key in ("effect", "ci_low", "ci_high", "p")}
             own |= {name: b.get(key, np.nan) for name, key in names.items()}
             own["corrected_p_b"] = b.get("corrected_p", np.nan)
-            same = own["statistic_a"] * own["t_b"] > 0
+            # The largest statistic of a map without a cluster is no finding that could hold.
+            own["significant_a"] = bool(len(self.clusters))
+            same = own["significant_a"] and own["statistic_a"] * own["t_b"] > 0
             own["replicated"] = bool(same and own["corrected_p_b"] <= SIGNIFICANCE_LEVEL)
             rows.append(own)
         return pd.DataFrame(rows)
@@ -388,8 +393,10 @@ def _predict(
 ) -> tuple[dict[str, Float], tuple[str, ...]]:
     """Scores of B by models that know A alone, and why there are none."""
     a = symptom_map.patients
-    if list(a.covariates) != list(b.covariates):
-        return {}, ("B is not predicted: its covariates have other values than those of A",)
+    if others := [
+        name for name in symptom_map.covariates if _categories(a, name) != _categories(b, name)
+    ]:
+        return {}, (f"B is not predicted: {enumerated(others)} has other values there than in A",)
     if (b.volumes == 0).any():
         return {}, ("B is not predicted: some of its lesions are empty",)
     rows_a = np.flatnonzero(a.volumes > 0)
@@ -412,6 +419,14 @@ def _predict(
         for model, fold in folds.items():
             predicted[model] = fold.predict(score)[0][:, 0]
     return predicted, ()
+
+
+def _categories(patients: SymptomPatients, covariate: str) -> frozenset[str]:
+    """The values of a covariate that is no number; empty of one that is."""
+    if covariate in patients.covariates:
+        return frozenset()
+    cells = patients.cohort.used_table[patients.cohort.name_in_table(covariate)].to_numpy()
+    return frozenset(value_text(cells[row]) for row in patients.rows.tolist())
 
 
 def _p_of_prediction(

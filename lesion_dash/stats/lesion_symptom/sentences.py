@@ -14,8 +14,8 @@ from .cluster_table import SymptomCluster, SymptomClusters
 from .column_tests import ColumnTests
 from .mapping import STATEMENT, SymptomMap, voxels_in
 from .multivariate import MultivariateMap
-from .prediction import LESIONS, MEAN, SymptomPrediction
-from .prediction import STATEMENT as OF_PREDICTIONS
+from .prediction_result import LESIONS, MEAN, SymptomPrediction
+from .prediction_result import STATEMENT as OF_PREDICTIONS
 from .quantities import left_out
 from .replication import STATEMENT as OF_REPLICATIONS
 from .replication import SymptomReplication
@@ -67,7 +67,7 @@ def outcome_sentence(symptom_map: SymptomMap) -> str:
 def cluster_sentence(row: SymptomCluster, symptom_map: SymptomMap) -> str:
     """A cluster: size, place, scores of both groups, effect and p."""
     place = row.place or f"{row.x_mm:.0f}, {row.y_mm:.0f}, {row.z_mm:.0f} mm"
-    unit, given = symptom_map.patients.name, _given(symptom_map)
+    unit, given = symptom_map.patients.name, given_words(symptom_map)
     p = symptom_map.cluster_p
     forming = f" at uncorrected p below {p:g}" if p is not None else ""
     return (
@@ -79,7 +79,7 @@ def cluster_sentence(row: SymptomCluster, symptom_map: SymptomMap) -> str:
     )
 
 
-def _given(symptom_map: SymptomMap) -> str:
+def given_words(symptom_map: SymptomMap) -> str:
     """What an effect takes into account, and what it does not, though the test does."""
     volume = {"log-volume": ["log lesion volume"], "volume": ["lesion volume"]}
     terms = [*symptom_map.covariates, *volume.get(symptom_map.control, [])]
@@ -111,7 +111,7 @@ def place_sentences(symptom_map: SymptomMap, row: int) -> tuple[str, str]:
         f"{symptom_map.patients.name} is {score[is_lesioned].mean():.2f} in "
         f"{counted(int(is_lesioned.sum()), 'patient')} with a lesion here and "
         f"{score[~is_lesioned].mean():.2f} in {int((~is_lesioned).sum())} without; lesioned minus "
-        f"spared{_given(symptom_map)} {value('effect'):.2f} (95 % interval "
+        f"spared{given_words(symptom_map)} {value('effect'):.2f} (95 % interval "
         f"{value('ci_low'):.2f} to {value('ci_high'):.2f})"
     )
     p = value("corrected_p")
@@ -229,10 +229,10 @@ def replication_sentences(replication: SymptomReplication) -> list[str]:
     if (left := len(replication.peak_places) - MAX_NAMED) > 0:
         lines.append(f"  and {counted(left, 'more peak')}")
     if (agreement := replication.agreement) is not None:
-        what = "voxels that are significant in A" if agreement.is_significant else "voxels tested"
+        what = "significant in A and tested in B" if agreement.is_significant else "tested in both"
         lines.append(
-            f"{100 * agreement.same_sign:.1f} % of {agreement.voxels:,} {what} and tested in B "
-            f"have the same sign there (p {agreement.same_sign_p:.3g}); r of both maps over "
+            f"{100 * agreement.same_sign:.1f} % of {agreement.voxels:,} voxels {what} have the "
+            f"same sign (p {agreement.same_sign_p:.3g}); r of both maps over "
             f"{agreement.tested:,} voxels {agreement.r:.2f} (p {agreement.r_p:.3g})"
         )
     for model in replication.predicted:
@@ -247,10 +247,13 @@ def replication_sentences(replication: SymptomReplication) -> list[str]:
 def peak_sentence(row: Any) -> str:
     """A peak of A, and what B shows there."""
     place = f"{row.x_mm:.0f}, {row.y_mm:.0f}, {row.z_mm:.0f} mm"
-    of_a = f"{row.peak} ({place}): {row.effect_a:.2f} in A"
+    doubt = "" if row.significant_a else ", not significant"
+    of_a = f"{row.peak} ({place}): {row.effect_a:.2f} in A{doubt}"
     if np.isnan(row.effect_b):
         return f"{of_a}, not tested in B"
     verdict = "replicated" if row.replicated else "not replicated"
+    if not row.significant_a:
+        verdict = "nothing that could be replicated"
     return (
         f"{of_a}, {row.effect_b:.2f} (95 % interval {row.ci_low_b:.2f} to {row.ci_high_b:.2f}) in "
         f"{row.lesioned_b:.0f} lesioned and {row.spared_b:.0f} spared of B: {verdict}, corrected p "
