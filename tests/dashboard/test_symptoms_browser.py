@@ -28,6 +28,7 @@ pytestmark = pytest.mark.browser
 
 PAGE = ".ld-symptoms"
 MAP = f"{PAGE}-map"
+RANKS = "The same of ranks (rank)"
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_a_link_brings_the_choices_back(address: str, open_page: Callable[..., A
     page = open_page(f"{address}#a=cohort_a&page=symptoms&symptoms.{choices}")
     wait_for_text(page, f"{PAGE}-ask", "patients with nihss")
     settle(page)
-    assert page.get_by_label("Test of the score", exact=True).input_value() == "The same of ranks"
+    assert page.get_by_label("Test of the score", exact=True).input_value() == RANKS
     chosen = page.get_by_label("Covariates", exact=True).evaluate(
         "list => [...list.selectedOptions].map((option) => option.textContent)"
     )
