@@ -21,8 +21,8 @@ LINK = re.compile(r"\]\((?!https?:|#)([^)]+)\)")
 SHOWN = r"lesion-dash (stats|overlap|load|assign|roi|inspect|compare|coverage)"
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
+def blocks(language: str, text: str = TEXT) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def commands(pattern: str) -> list[list[str]]:
@@ -38,12 +38,28 @@ def folder(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def test_the_python_examples_print_what_is_shown(folder):
-    code = "\n".join(blocks("python"))
-    example = doctest.DocTestParser().get_doctest(code, {}, "README", "README.md", 0)
+WITH_PYTHON = [page for page in PAGES if blocks("python", page.read_text(encoding="utf-8"))]
+
+
+def test_most_pages_show_python():
+    assert len(WITH_PYTHON) >= 10
+    assert PAGES[0] in WITH_PYTHON
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: page.name)
+def test_the_python_examples_of_each_page_print_what_is_shown(folder, page):
+    code = "\n".join(blocks("python", page.read_text(encoding="utf-8")))
+    example = doctest.DocTestParser().get_doctest(code, {}, page.name, page.name, 0)
     result = doctest.DocTestRunner(optionflags=OPTIONS).run(example)
-    assert result.attempted > 5
+    assert result.attempted > 0
     assert result.failed == 0
+
+
+def test_the_readme_is_short_and_leads_to_every_page():
+    readme = PAGES[0].read_text(encoding="utf-8")
+    assert len(readme.splitlines()) < 150
+    linked = {(ROOT / link.split("#")[0]).resolve() for link in LINK.findall(readme)}
+    assert [page.name for page in PAGES[1:] if page.resolve() not in linked] == []
 
 
 # Takes 5 s: every command runs, with its figures.
@@ -52,8 +68,8 @@ def test_the_commands_write_the_files_that_are_listed(folder):
     assert len(shown) >= 7
     assert [main(arguments) for arguments in shown] == [0] * len(shown)
     pattern = r"^\| `([a-z_0-9.]+\.(?:nii|csv|tsv|json|png|py))` \|"
-    readme = PAGES[0].read_text(encoding="utf-8")
-    listed = set(re.findall(pattern, readme, flags=re.MULTILINE))
+    page = (ROOT / "docs" / "terminal.md").read_text(encoding="utf-8")
+    listed = set(re.findall(pattern, page, flags=re.MULTILINE))
     written = {file.name for file in (folder / "results").rglob("*") if file.is_file()}
     assert len(listed) == 32
     later_steps = {name for name in written if re.match(r"step_[2-9]_", name)}
@@ -78,6 +94,21 @@ def test_five_commands_lead_from_an_array_to_signal_to_noise(folder):
 def test_links_lead_somewhere(page):
     links = set(LINK.findall(page.read_text(encoding="utf-8")))
     assert [link for link in links if not (page.parent / link.split("#")[0]).exists()] == []
+
+
+def slugs(page: Path) -> set[str]:
+    """What links to the headings of a page are called."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_to_headings_lead_to_one(page):
+    text = page.read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", text)
+    targets = [((page.parent / file) if file else page, anchor) for file, anchor in links]
+    of_markdown = [target for target in targets if target[0].suffix == ".md"]
+    assert [anchor for file, anchor in of_markdown if anchor not in slugs(file)] == []
 
 
 def test_make_knows_the_targets():

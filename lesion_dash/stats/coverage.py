@@ -196,7 +196,8 @@ def threshold_coverage(cohort: Cohort) -> Coverage:
 
     References
     ----------
-    Weaver et al. (2019) and Sperber & Karnath (2017); see the README. There is no general rule.
+    Weaver et al. (2019) and Sperber & Karnath (2017); see docs/definitions.md. There is no
+    general rule.
 
     Examples
     --------

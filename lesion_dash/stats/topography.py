@@ -235,7 +235,7 @@ def volume_stats(
 
     References
     ----------
-    Weaver et al. (2019), lesion size topography, who map the median; see the README.
+    Weaver et al. (2019), lesion size topography, who map the median; see docs/definitions.md.
 
     Examples
     --------
