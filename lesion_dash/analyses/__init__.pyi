@@ -20,5 +20,6 @@ from .mask import MaskImage as MaskImage
 from .signal import Snr as Snr
 from .check import Check as Check
 from .inspection import Inspect as Inspect
+from .schema import Schema as Schema
 
 __all__: list[str]  # noqa: PYI035 - the names above
