@@ -16,7 +16,7 @@ from ..images.template import load_template
 from ..rois.recipe import RoiRun
 from ..rois.steps import Threshold
 from ..rois.values import Rois, RoiValues
-from .drawing import drawable, explain_failure, new_figure
+from .drawing import drawable, explain_failure, new_figure, with_plain_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -193,6 +193,7 @@ def draw_rois(rois: Rois, mm: ArrayLike | None = None, background: Map | None = 
 
 
 @explain_failure
+@with_plain_text
 def draw_values(values: RoiValues) -> Figure:
     """Draw the values of every group in every region: a box of the quartiles, and the points.
 
