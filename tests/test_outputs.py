@@ -131,6 +131,7 @@ COMMANDS = {
     "inspect a voxel": [
         *("inspect", "sample_data/atlas/synthetic_atlas.nii.gz", "--mm", "-26", "0", "8"),
     ],
+    "schema": ["schema", "mask"],
     "help": ["--help"],
     "wrong": ["stats", "sample_data/nothing", "-o", "wrong"],
 }
@@ -141,7 +142,8 @@ PASSING = ("software", "created", "engine", "seconds", "memory_mb")
 EXACT = {
     *("stats", "stats of a part", "size-bias", "overlap", "overlap by lobe", "compare", "coverage"),
     *("load", "assign", "assign like siibra", "roi code", "atlases", "atlases as json", "check"),
-    *("check as json", "inspect as json", "inspect a voxel", "help", "wrong"),
+    *("check as json", "inspect as json", "inspect a voxel", "schema", "help"),
+    "wrong",
 }
 
 
