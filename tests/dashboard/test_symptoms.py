@@ -502,6 +502,54 @@ def test_a_cancelled_map_of_resolution_leaves_the_run_of_the_test_alone(
     assert "value" in shown(page).values()
 
 
+def test_a_test_goes_on_whatever_is_looked_at_meanwhile(
+    page: SymptomsPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, let_go, real = threading.Event(), threading.Event(), page.service.test
+    stopped: list[bool] = []
+
+    def wait(request, progress, stop):  # type: ignore[no-untyped-def]
+        begun.set()
+        assert let_go.wait(60)
+        stopped.append(stop.is_set())
+        return real(request, progress, stop)
+
+    ask(page, score="naming", permutations=99)
+    with monkeypatch.context() as patch:
+        patch.setattr(page.service, "test", wait)
+        page.run.click()
+        assert begun.wait(60)
+        page.shown.value = "lookalikes"
+        page.context.choices.mm = (-50.0, -30.0, 8.0)
+        let_go.set()
+        page.context.wait()
+    assert not any(stopped)
+    assert page.result is not None
+    assert page.service.known_resolution(page.request) is not None  # made after the test
+
+
+def test_a_map_of_resolution_for_other_choices_is_made_anew(
+    page: SymptomsPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, real = threading.Event(), page.service.resolution
+
+    def wait_at_first(request, progress, stop):  # type: ignore[no-untyped-def]
+        if begun.is_set():
+            return real(request, progress, stop)
+        begun.set()
+        assert stop.wait(60)
+        raise Cancelled
+
+    ask(page, score="naming", permutations=99)
+    monkeypatch.setattr(page.service, "resolution", wait_at_first)
+    page.shown.value = "lookalikes"
+    assert begun.wait(60)
+    ask(page, covariates=("age",))
+    assert page.shown.value == "lookalikes"
+    assert page.service.known_resolution(page.request) is not None
+    assert "value" in shown(page).values()
+
+
 def test_names_in_notes_of_a_prediction_are_text(
     page: SymptomsPage, sample_data: Path, tmp_path: Path
 ) -> None:

@@ -162,14 +162,14 @@ class RunBar:
     ----------
     context : AppContext
     ended : callable
-        Told the kind of a run that has ended, and its result or the exception; not of one that
-        another has taken the place of.
+        Told the kind and the key of a run that has ended, and its result or the exception; not of
+        one that another has taken the place of.
     noun : str
         What steps are called.
     """
 
     def __init__(
-        self, context: AppContext, ended: Callable[[str, Any], None], noun: str = ""
+        self, context: AppContext, ended: Callable[[str, Hashable, Any], None], noun: str = ""
     ) -> None:
         self._ended, self._noun = ended, f" {noun}" if noun else ""
         self._worker = context.worker()
@@ -208,6 +208,11 @@ class RunBar:
         if self._current is not None:
             self._current.stop.set()
 
+    def keep(self, *runs: tuple[str, Hashable]) -> None:
+        """Stop what is running unless it is one of these, of kind and key."""
+        if not any(self.runs(kind, key) for kind, key in runs):
+            self.stop()
+
     def say(self, text: str) -> None:
         """Say how it stands, where nothing is running."""
         if self._current is None:
@@ -224,7 +229,7 @@ class RunBar:
             self._current = None
             self._show(False)
             set_text(self.state, "Stopped." if run.stop.is_set() else "")
-            self._ended(run.kind, result)
+            self._ended(run.kind, run.key, result)
 
     def _show(self, is_running: bool) -> None:
         change = self.progress.remove_class if is_running else self.progress.add_class

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import Any
 
@@ -332,8 +332,7 @@ class PredictionPanel:
     def ask(self, request: SymptomRequest) -> None:
         """Show the prediction where it was made for these choices."""
         self._request = request
-        if not self.runs.runs(_PREDICTION, prediction_key(request)):
-            self.runs.stop()  # what is worked out is no longer wanted
+        self.runs.keep((_PREDICTION, prediction_key(request)))
         self.prediction = prediction = self._service.known_prediction(request)
         was_shown, self.is_shown = self.is_shown, prediction is not None
         if prediction is None:
@@ -354,7 +353,7 @@ class PredictionPanel:
             self.runs.start(_PREDICTION, prediction_key(request), work)
             self.run.disabled = True
 
-    def _ended(self, _kind: str, result: Any) -> None:
+    def _ended(self, _kind: str, _key: Hashable, result: Any) -> None:
         self.run.disabled = False
         if isinstance(result, Exception):
             self._context.banner.show(result)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Hashable
 from functools import partial
 from typing import Any
 
@@ -196,6 +197,8 @@ class SymptomsPage:
         _hide(self._cards, request is None)
         if request != self._shown:
             self._forget(is_next=request is not None)
+        own = [] if request is None else [(_TEST, request), (_RESOLUTION, request.question)]
+        self.runs.keep(*own)
         if request is None:
             set_text(self.whose, "")
             set_text(self.planned, "")
@@ -220,6 +223,7 @@ class SymptomsPage:
         set_text(self.outcome, "")
         self.notes.value = ""
         self.files.offer(())
+        self.runs.say("")
         for each in self._cards:
             (each.add_class if is_next else each.remove_class)("ld-old")
 
@@ -259,7 +263,8 @@ class SymptomsPage:
         self.clusters.ask(request, result, atlas)
         self.regions.ask(request if result is not None else None, atlas)
         self.predictions.ask(request)
-        self.runs.say("" if result is None else f"{result.symptom_map.permutations:,} done")
+        if result is not None:
+            self.runs.say(f"{result.symptom_map.permutations:,} done")
         self.run.disabled = self.runs.runs(_TEST, request)
         self._repaint()
 
@@ -322,15 +327,16 @@ class SymptomsPage:
             self.runs.start(_TEST, request, partial(self.service.test, request))
             self.run.disabled = True
 
-    def _ended(self, kind: str, result: Any) -> None:
+    def _ended(self, kind: str, key: Hashable, result: Any) -> None:
         """A run has ended: show what it gave, or why it gave nothing."""
         self.run.disabled = False
+        request = self.request
+        is_current = request is not None and key in (request, request.question)
         if isinstance(result, Exception):
-            if kind == _RESOLUTION:  # or it would be started again at once
+            if kind == _RESOLUTION and is_current:  # or it would be started again at once
                 self.shown.value = "n"
             self.context.banner.show(result)
-            return
-        self._leave_for_the_peak = kind == _TEST  # once clusters are listed
+        self._leave_for_the_peak = kind == _TEST and is_current  # once clusters are listed
         self._take()
 
     def _clusters_listed(self, clusters: SymptomClusters) -> None:
@@ -380,7 +386,7 @@ class SymptomsPage:
         maps = self._maps(key)
         is_slow = key in ("lookalikes", "shift")  # the resolution takes a while
         question = request.question
-        if is_slow and maps is None and not self.runs.runs(_RESOLUTION, question):
+        if is_slow and maps is None and not self.runs.is_running:
             work = partial(self.service.resolution, question)
             self.runs.start(_RESOLUTION, question, work)
         result = self.result
