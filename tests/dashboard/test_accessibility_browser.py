@@ -52,14 +52,15 @@ def violations(page: Any) -> list[str]:
     from axe_playwright_python.sync_playwright import Axe
 
     faults = []
+    settle(page)  # what is being worked out is dimmed until it is there, at once without motion
     for scheme in RULES:
-        page.emulate_media(color_scheme=scheme)
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         page.wait_for_selector(f"html[data-ld-theme={scheme}]", state="attached")
         for fault in Axe().run(page, options=AXE | RULES[scheme]).response["violations"]:
             if fault["impact"] in ("serious", "critical"):
                 nodes = [node["html"][:160] for node in fault["nodes"]]
                 faults.append(f"{scheme}: {fault['id']}: {fault['help']}: {nodes}")
-    page.emulate_media(color_scheme="light")
+    page.emulate_media(color_scheme="light", reduced_motion="no-preference")
     return faults
 
 
