@@ -91,9 +91,10 @@ class WriteReport(Request):
     def outputs(self) -> list[str]:
         from ..regions.counts import FILE_NAME as REGIONS_NAME
         from ..report.report import file_names
+        from ..stats.lesion_symptom.univariate import LINEAR
 
         tables = names_by_atlas(REGIONS_NAME, self)
-        has_region_tests = bool(self.atlas) and self.test in ("ols", "rank")
+        has_region_tests = bool(self.atlas) and self.test in LINEAR
         return file_names(self.b is not None, tables, bool(self.score), has_region_tests)[:-1]
 
     def run(self, progress: Progress) -> Result:

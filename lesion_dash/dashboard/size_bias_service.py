@@ -23,7 +23,7 @@ from ..stats.size_bias import (
 )
 from .cache import Cache
 from .state import Selection
-from .widgets.layers import Scale, Step, ValueLayer
+from .widgets.layers import P_STEPS, Scale, ValueLayer
 
 if TYPE_CHECKING:
     from .session import Session
@@ -31,13 +31,6 @@ if TYPE_CHECKING:
 PATIENTS_FILE = "patients.csv"
 
 _SIDES = ("below", "above")
-_P_STEPS = (
-    Step(0.001, "≤ 0.001", (240, 249, 33)),
-    Step(0.01, "≤ 0.01", (237, 121, 83)),
-    Step(0.05, "≤ 0.05", (176, 42, 190)),
-    Step(1.0, "> 0.05", (135, 180, 210), 0.6),
-)
-"""Steps of p that are read without a scale."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +194,7 @@ class SizeBiasService:
 
 def _p_layer(permutations: VolumePermutations) -> ValueLayer:
     title = f"Corrected p (family-wise) of {permutations.tested:,} voxels tested"
-    scale = Scale(1.0, kind="steps", steps=_P_STEPS)
+    scale = Scale(1.0, kind="steps", steps=P_STEPS)
     return ValueLayer(
         permutations.grid, permutations.indices, permutations.corrected_p, title, "", scale
     )

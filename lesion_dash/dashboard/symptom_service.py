@@ -35,7 +35,7 @@ from ..stats.lesion_symptom.cluster_table import (
 )
 from ..stats.lesion_symptom.column_tests import ColumnTests
 from ..stats.lesion_symptom.mapping import SymptomMap, least_lesioned, map_symptom
-from ..stats.lesion_symptom.patients import SymptomPatients, select_patients
+from ..stats.lesion_symptom.patients import MAX_CATEGORIES, SymptomPatients, select_patients
 from ..stats.lesion_symptom.planning import lookalikes, power_map, resolution_map
 from ..stats.lesion_symptom.prediction import predict_symptom
 from ..stats.lesion_symptom.prediction_result import SymptomPrediction
@@ -44,7 +44,7 @@ from ..stats.voxel_maps import Quantity, VoxelMaps
 from .cache import Cache
 from .places import Mm
 from .symptom_choices import SymptomRequest
-from .widgets.layers import MaskLayer, Scale, Step, ValueLayer
+from .widgets.layers import P_STEPS, MaskLayer, Scale, ValueLayer
 
 if TYPE_CHECKING:
     from .session import Session
@@ -62,14 +62,6 @@ _SIDES_OF = {"log10_bf10": ("evidence for no difference", "for a difference")}
 _NAMES_OF_P = {"p": "uncorrected p", "corrected_p": "corrected p"}
 _OUTLINE = (0, 0, 0)
 _ALIKE = (0, 158, 115)
-_P_STEPS = (
-    Step(0.001, "≤ 0.001", (240, 249, 33)),
-    Step(0.01, "≤ 0.01", (237, 121, 83)),
-    Step(0.05, "≤ 0.05", (176, 42, 190)),
-    Step(1.0, "> 0.05", (135, 180, 210), 0.6),
-)
-"""Steps of p that are read without a scale."""
-_MOST_CATEGORIES = 12  # of a covariate, as `select_patients` takes
 
 
 @dataclass(frozen=True, eq=False)
@@ -380,7 +372,7 @@ def prediction_key(request: SymptomRequest) -> Hashable:
 
 
 def _is_covariate(column: Column) -> bool:
-    return column.kind == "number" or len(column.counts) <= _MOST_CATEGORIES
+    return column.kind == "number" or len(column.counts) <= MAX_CATEGORIES
 
 
 def _quiet(_done: int, _total: int) -> None:
@@ -428,7 +420,7 @@ def _scale(key: str, quantity: Quantity | None, values: NDArray[np.float64]) -> 
     if key in ("n", ""):
         return Scale(counted_maximum(max(int(largest), 1)))
     if key in ("p", "fdr_p") or "corrected_p" in key:
-        return Scale(1.0, kind="steps", steps=_P_STEPS)
+        return Scale(1.0, kind="steps", steps=P_STEPS)
     if key == "auc":
         return Scale(1.0, shows_zero=True)
     if quantity is not None and quantity.colormap == "coolwarm":

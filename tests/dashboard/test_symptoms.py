@@ -222,6 +222,19 @@ def test_the_slider_stands_for_a_p_and_needs_no_new_test(page: SymptomsPage) -> 
     assert page.limit.label == "≤ 0.05"
 
 
+def test_the_ends_of_a_scale_say_what_they_mean(page: SymptomsPage) -> None:
+    ask(page, score="naming", permutations=99, seed=3)
+    press(page.context, page.run)
+    assert page.result is not None
+    ends = {
+        key: page.service.layer(page.result.symptom_map, key).scale.sides
+        for key in ("statistic", "effect", "log10_bf10")
+    }
+    assert ends["statistic"] == ends["effect"]
+    assert "lower" in ends["effect"][0]
+    assert "no difference" in ends["log10_bf10"][0]  # and not a lower score
+
+
 def test_clusters_and_regions_are_the_library_s(
     page: SymptomsPage, sample_data: Path, saved: dict[str, bytes]
 ) -> None:

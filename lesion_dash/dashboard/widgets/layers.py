@@ -59,6 +59,15 @@ class Step:
     opacity: float = 1.0
 
 
+P_STEPS = (
+    Step(0.001, "≤ 0.001", (240, 249, 33)),
+    Step(0.01, "≤ 0.01", (237, 121, 83)),
+    Step(0.05, "≤ 0.05", (176, 42, 190)),
+    Step(1.0, "> 0.05", (135, 180, 210), 0.6),
+)
+"""Steps of p that are read without a scale."""
+
+
 @dataclass(frozen=True)
 class Scale:
     """What the colours of a value layer stand for.

@@ -25,7 +25,8 @@ Float = NDArray[np.float64]
 
 MIN_PATIENTS = 6
 """Arbitrary: with fewer no permutation test means anything."""
-_MAX_CATEGORIES = 12  # of a covariate, arbitrary: each takes a degree of freedom
+MAX_CATEGORIES = 12
+"""Of a covariate, arbitrary: each takes a degree of freedom."""
 _NAMED = 10  # ids in a sentence, arbitrary
 _LARGEST = 1e100  # of a number, and of its inverse: beyond, squares are no numbers any more
 _WITH_VOLUME = ("log-volume", "dtlvc")
@@ -266,9 +267,9 @@ class _Cells:
         if all(value is not None for text, value in zip(texts, values, strict=True) if text):
             return {name: np.array([np.nan if value is None else value for value in values])}
         categories = sorted(set(texts) - {""})
-        if len(categories) > _MAX_CATEGORIES:
+        if len(categories) > MAX_CATEGORIES:
             problem = f"has {len(categories)} different values that are no numbers"
-            raise InputError(name, problem, f"a covariate has at most {_MAX_CATEGORIES}")
+            raise InputError(name, problem, f"a covariate has at most {MAX_CATEGORIES}")
         first = categories[0]
         self._assumptions.append(InfoNote(f"{name} is a category: {', '.join(categories)}"))
         missing = np.array([not text for text in texts])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,9 +32,6 @@ from .prediction_result import (
     SymptomPrediction,
     r_squared,
 )
-
-if TYPE_CHECKING:
-    pass
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
