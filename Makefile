@@ -29,7 +29,7 @@ endif
 # Both kinds of releases lie in one environment: a stamp is of one kind, and removes the other's.
 STAMP := $(VENV)/.pins-$(PINS)
 stamp = rm -f $(VENV)/.pins-*; touch $(1)
-EXTRAS := [atlases,cluster,deformable,lab,test]
+EXTRAS := [atlases,cluster,deformable,docs,lab,test]
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench format docs lock clean
