@@ -45,5 +45,11 @@ def _code(text: str) -> str:
     return f"`{text}`" if text else ""
 
 
+def write() -> None:
+    """Write the page where it has changed."""
+    if PAGE.read_text(encoding="utf-8") != page():
+        PAGE.write_text(page(), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    write()

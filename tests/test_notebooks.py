@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,56 +10,28 @@ from pathlib import Path
 import nbformat
 import pytest
 from jupyter_client.manager import KernelManager
-from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell
+from run_lessons import (
+    ANSWER,
+    LESSONS,
+    ROOT,
+    answers_in,
+    lesson_folder,
+    lesson_kernel,
+    read_lesson,
+    run_cells,
+    run_lesson,
+)
 
-ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "notebooks"
-LESSONS = sorted(FOLDER.glob("*.ipynb"))
-CELL_SECONDS = 120  # a whole lesson takes a quarter of that where nothing else runs
-
-# Connections to other computers fail; Jupyter's own to the kernel stay.
-GUARD = """
-import sys
-
-def _refuse_others(event, arguments):
-    if event == "socket.getaddrinfo":
-        host = arguments[0]
-    elif event in ("socket.connect", "socket.sendto") and isinstance(arguments[1], tuple):
-        host = arguments[1][0]
-    else:
-        return
-    if host not in (None, "", "localhost", "127.0.0.1", "::1"):
-        raise ConnectionError(f"a lesson must not ask {host}")
-
-sys.addaudithook(_refuse_others)
-"""
-# Lessons share a kernel, for the time that imports take. Each begins without variables, and a new
-# filter lets warnings be shown that an earlier lesson had.
-BEGIN = """
-%reset -f
-import os, warnings
-os.chdir({folder!r})
-warnings.filterwarnings("ignore", "not a warning of {folder}")
-"""
-ANSWER = re.compile(r"<details>.*?</details>", re.DOTALL)
-CODE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#)([^)]+)\)")
 
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
 
-def read(path: Path) -> nbformat.NotebookNode:
-    return nbformat.read(path, as_version=nbformat.NO_CONVERT)
-
-
 def text_of(lesson: nbformat.NotebookNode) -> str:
     return "\n".join(cell.source for cell in lesson.cells if cell.cell_type == "markdown")
-
-
-def answers_in(source: str) -> list[str]:
-    return [code for answer in ANSWER.findall(source) for code in CODE.findall(answer)]
 
 
 @pytest.fixture(scope="module")
@@ -69,41 +40,19 @@ def kernel(tmp_path_factory) -> Iterator[KernelManager]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IPYTHONDIR", str(place / "ipython"))
         patch.setenv("JUPYTER_RUNTIME_DIR", str(place / "runtime"))
-        manager = KernelManager(kernel_name="python3")
-        manager.start_kernel()
-        run(manager, [new_code_cell(GUARD)])
-        yield manager
-        manager.shutdown_kernel(now=True)
-        manager.cleanup_resources()
+        with lesson_kernel() as manager:
+            yield manager
 
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """Where a lesson runs: an empty folder beside a copy of the sample data."""
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "sample_data", tmp_path / "sample_data", ignore=ignored)
-    (tmp_path / "notebooks").mkdir()
-    return tmp_path / "notebooks"
-
-
-def run(kernel: KernelManager, cells: list[nbformat.NotebookNode], folder: Path = ROOT):
-    """Run cells, and each hidden answer where it stands."""
-    every = [new_code_cell(BEGIN.format(folder=str(folder)))]
-    for cell in cells:
-        every.append(cell)
-        if cell.cell_type == "markdown":
-            every += [new_code_cell(code) for code in answers_in(cell.source)]
-    client = NotebookClient(new_notebook(cells=every), timeout=CELL_SECONDS, km=kernel)
-    try:
-        return client.execute().cells
-    finally:
-        client.kc.stop_channels()
+    return lesson_folder(tmp_path)
 
 
 # Takes 30 s for each of the last two: they register a scan, or simulate many.
 @each_lesson
 def test_a_lesson_runs_without_an_error_a_warning_or_a_file_left(path, kernel, folder):
-    cells = run(kernel, read(path).cells, folder)
+    cells = run_lesson(kernel, path, folder)
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
     assert len(outputs) > 5
     assert "".join(part.text for part in outputs if part.get("name") == "stderr") == ""
@@ -127,12 +76,12 @@ ASKING = "import urllib.request; urllib.request.urlopen('http://example.org', ti
 )
 def test_a_lesson_that_asks_the_internet_or_has_a_wrong_answer_fails(kernel, cell, match):
     with pytest.raises(CellExecutionError, match=match):
-        run(kernel, [cell])
+        run_cells(kernel, [cell])
 
 
 @each_lesson
 def test_a_lesson_is_stored_clean_and_has_its_parts(path):
-    lesson = read(path)
+    lesson = read_lesson(path)
     nbformat.validate(lesson)
     assert (lesson.nbformat, lesson.nbformat_minor) == (4, 5)
     assert lesson.metadata.kernelspec.name == "python3"
@@ -159,7 +108,7 @@ def test_there_are_eight_lessons_in_order_all_listed_and_installed_beside_the_sa
     text = (FOLDER / "README.md").read_text(encoding="utf-8")
     assert re.findall(r"\]\(([^)]+\.ipynb)\)", text) == [path.name for path in LESSONS]
     for path in LESSONS:
-        title = text_of(read(path)).splitlines()[0].removeprefix("# ")
+        title = text_of(read_lesson(path)).splitlines()[0].removeprefix("# ")
         assert f"[{title}]({path.name})" in text
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     shared = project["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]

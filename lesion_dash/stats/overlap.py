@@ -38,7 +38,7 @@ class Overlap:
 
     @property
     def dice(self) -> float:
-        """Dice coefficient 2 |A ∩ B| / (|A| + |B|), NaN where both maps are empty."""
+        r"""Dice coefficient 2 \|A ∩ B\| / (\|A\| + \|B\|), NaN where both maps are empty."""
         size = self.a.voxels + self.b.voxels
         return 2 * self.both.voxels / size if size else float("nan")
 
