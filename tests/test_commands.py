@@ -23,7 +23,7 @@ from registered import make_registered
 import lesion_dash
 from lesion_dash import __version__, cli
 from lesion_dash.analyses.fields import argument_of, choices_of, flag_of, value_type
-from lesion_dash.analyses.request import ANALYSES
+from lesion_dash.analyses.request import ANALYSES, Request
 from lesion_dash.cohort.dask import SCHEDULER_VARIABLE
 from lesion_dash.core.errors import InputError
 from lesion_dash.scans.registration import register
@@ -242,13 +242,25 @@ def test_help_explains_every_field_with_default_and_bounds(capsys, command):
         assert " ".join(info.description.split())[:40] in text
 
 
+def read_python(text: str) -> Request:
+    """The request that a text in Python makes; it is not run."""
+    made: list[Request] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Request, "execute", lambda request, *_: made.append(request))
+        exec(text, {})
+    [request] = made
+    return request
+
+
 def test_the_example_of_each_command_is_a_request(capsys):
     assert main("--help") == 0
     text = capsys.readouterr().out
     for command, kind in ANALYSES.items():
         assert f"lesion-dash {command} {kind.example}".rstrip() in text
         request = cli.read_request([command, *shlex.split(kind.example)])
+        assert type(request) is kind
         assert cli.read_request(shlex.split(request.as_command())[1:]) == request
+        assert read_python(request.as_python()) == request
 
 
 # Characters that are not shown stand in $'...' and are in test_printed_names.py.
@@ -284,6 +296,7 @@ def test_any_request_is_read_back_from_its_texts(command, data):
     except InputError:  # values that do not fit each other, or are out of bounds
         return
     assert cli.read_request(shlex.split(request.as_command())[1:]) == request
+    assert read_python(request.as_python()) == request
     assert kind(**json.loads(json.dumps(request.changed))) == request
 
 

@@ -140,6 +140,17 @@ def test_the_scripts_give_the_same_files_in_another_process(recipes, tmp_path):
         np.testing.assert_array_equal(np.asarray(stored.dataobj), run.rois.atlas.labels)
 
 
+def test_each_source_reads_its_files(recipes):
+    data = {kind: recipe.source.read() for kind, recipe in recipes.items()}
+    cohorts = {kind: len(own.cohorts) for kind, own in data.items() if own.cohorts}
+    assert cohorts == {"cohorts": 2, "split": 1, "score": 1}
+    assert {kind for kind, own in data.items() if own.series and own.conditions} == {
+        "images",
+        "series",
+    }
+    assert data["map"].stat_map.name == "sub-00"
+
+
 def test_paths_and_lists_do_as_well_as_texts_and_tuples(study, recipes, tmp_path):
     atlas, mask = study / "atlas.nii.gz", study / "mask.nii.gz"
     recipe = ld.rois.RoiRecipe(

@@ -258,6 +258,15 @@ class LabelAtlas(Atlas):
         In ascending order of label; a label without a name is called ``label N``.
     notes, sources
         See `Atlas`.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_atlas
+    >>> atlas = load_atlas("sample_data/atlas/synthetic_atlas.nii.gz")
+    >>> len(atlas.regions), atlas.region_at([-26, 0, 8])
+    (62, 'Synthetic putamen L')
+    >>> atlas.names[49], atlas.sizes[49]
+    ('Synthetic putamen L', 458)
     """
 
     is_probabilistic = False
@@ -355,6 +364,15 @@ class ProbabilityAtlas(Atlas):
         See `Atlas`. The notes tell the scale of the values, 0 to 1 or percent.
     scale : {"fraction", "percent"} or None
         As it was stated when the atlas was read.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_atlas
+    >>> atlas = load_atlas("sample_data/template/probability_maps.nii.gz")
+    >>> atlas.region_at([31, 65, -35]), atlas.maps.shape
+    ('lens', (161280, 9))
+    >>> round(atlas.sizes[1], 2), atlas.voxel_counts[0]
+    (293.75, 587)
     """
 
     is_probabilistic = True

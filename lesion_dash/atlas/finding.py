@@ -212,10 +212,26 @@ def atlases_in(
 
 
 def find_atlases(folder: PathInput) -> dict[str, tuple[AnyPath, AnyPath | None]]:
-    """Atlases below a folder that have a label table: name to the paths of image and table.
+    """Find the atlases below a folder, which are the images that have a label table.
 
-    A folder of maps stands in place of an image, and None in place of a table that cannot be read;
-    see `atlases_in` and `name_atlases`.
+    Parameters
+    ----------
+    folder : path or URL
+
+    Returns
+    -------
+    dict of str to (path, path or None)
+        By name the image, or a folder with a map for each region, and its label table, None where
+        that cannot be read.
+
+    Examples
+    --------
+    >>> atlases = find_atlases("sample_data")
+    >>> list(atlases)
+    ['synthetic_atlas', 'max_prob_map', 'probability_maps']
+    >>> image, table = atlases["synthetic_atlas"]
+    >>> image.name, table.name
+    ('synthetic_atlas.nii.gz', 'synthetic_atlas.csv')
     """
     root = as_path(folder)
     images: dict[AnyPath, list[AnyPath]] = {}

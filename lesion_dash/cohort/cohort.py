@@ -144,6 +144,15 @@ class Cohort(CohortListing):
     indices : array of int32
         Linear voxel positions (first axis fastest), one patient after the other; a mapped file
         where they are too many for the memory. A part of a cohort shares them with the whole.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_cohort
+    >>> cohort = load_cohort("sample_data/cohort_a")
+    >>> cohort.n_patients, cohort.volumes[:3].tolist(), cohort.max_overlap
+    (40, [211, 6065, 18479], 13)
+    >>> len(cohort.patients_at([-26, 0, 8])), cohort.at_least(5).voxels
+    (7, 12726)
     """
 
     starts: NDArray[np.int64]

@@ -13,7 +13,17 @@ from .text import printable
 
 
 class LesionDashError(Exception):
-    """Any problem that is to be told to the user as one sentence."""
+    """Base class of this package's errors; its text is one sentence for the user.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_cohort
+    >>> try:
+    ...     load_cohort("sample_data/cohort_c")
+    ... except LesionDashError as error:
+    ...     print(error)
+    sample_data/cohort_c: folder not found; check the spelling of the path
+    """
 
 
 class InputError(LesionDashError, ValueError):
@@ -99,7 +109,17 @@ class NotFetched(InputError):
 
 
 class Cancelled(LesionDashError):
-    """The user stopped a long computation."""
+    """The user stopped a long computation, such as `load_cohort` by its `cancelled`.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_cohort
+    >>> try:
+    ...     load_cohort("sample_data/cohort_a", cancelled=lambda: True)
+    ... except Cancelled as error:
+    ...     print(error)
+    stopped by the user; nothing was changed
+    """
 
     def __init__(self) -> None:
         super().__init__("stopped by the user; nothing was changed")

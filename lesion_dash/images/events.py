@@ -40,8 +40,14 @@ class Conditions:
     of_volume : tuple of str
         In the order of the volumes; empty for a volume that belongs to none.
     notes : tuple of str
-        How they were told, and what was unusual.
+        How the conditions were determined, and what was unusual.
     sources : tuple of Path or UrlPath
+
+    Examples
+    --------
+    >>> conditions = Conditions(("face", "face", "", "house"))
+    >>> conditions.counts, conditions.rows("face").tolist()
+    ({'face': 2, 'house': 1}, [0, 1])
     """
 
     of_volume: tuple[str, ...]
@@ -113,6 +119,7 @@ def read_conditions(
 
     Examples
     --------
+    >>> from lesion_dash import read_series
     >>> run = "sample_data/series/sub-01_task-pictures_run-1"
     >>> series = read_series(f"{run}_bold.nii.gz")
     >>> read_conditions(f"{run}_events.tsv", series).counts
@@ -163,12 +170,25 @@ def read_groups(a: PathInput, b: PathInput) -> tuple[Series, Conditions]:
     Parameters
     ----------
     a, b : path or URL
-        Folders on one grid; the groups bear their names.
+        Folders of images on one grid; each group has the name of its folder.
+
+    Returns
+    -------
+    series : Series
+        A volume per image, those of `a` first.
+    conditions : Conditions
+        The group of each volume.
 
     Raises
     ------
     InputError
         Where a folder holds no image, both are one, or an image cannot be used.
+
+    Examples
+    --------
+    >>> series, groups = read_groups("sample_data/cohort_a", "sample_data/cohort_b")
+    >>> series.array.shape, groups.counts
+    ((91, 109, 91, 80), {'cohort_a': 40, 'cohort_b': 40})
     """
     folders = as_path(a), as_path(b)
     images = images_of(a), images_of(b)

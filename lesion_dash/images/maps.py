@@ -72,6 +72,15 @@ class Map:
         What was unusual about the file, a sentence each.
     sha256 : str
         Of the file it was read from, where it was.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lesion_dash import Grid
+    >>> array = np.arange(8.0).reshape(2, 2, 2)
+    >>> image = Map("t", array, Grid((2, 2, 2), np.diag([2.0, 2, 2, 1])), "", "")
+    >>> image.value_at([2, 2, 0]), image.to_nifti().shape
+    (6.0, (2, 2, 2))
     """
 
     name: str

@@ -409,6 +409,8 @@ class Mask:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from lesion_dash import Grid
     >>> grid = Grid((2, 2, 2), np.diag([2.0, 2, 2, 1]))
     >>> mask = Mask.from_array(np.array([[[0, 1], [0, 0]], [[0, 0], [1, 0]]]), grid, "example")
     >>> mask.voxels, mask.volume_mm3
@@ -538,6 +540,14 @@ def read_mask(
     ------
     InputError
         Where the file is damaged or is no binary mask; the sentence names the remedy.
+
+    Examples
+    --------
+    >>> mask = read_mask("sample_data/cohort_a/sub-a01_lesion.nii.gz")
+    >>> mask.voxels, mask.volume_mm3
+    (211, 1688.0)
+    >>> read_mask("sample_data/atlas/synthetic_atlas.nii.gz", label=49).voxels
+    458
     """
     choice = Binarization(threshold, label)
     if isinstance(path, nib.spatialimages.SpatialImage):

@@ -173,6 +173,16 @@ class Series:
         What is unusual about the files, a sentence each.
     time_doubt : str
         What header and sidecar say of the repetition time, where they differ; otherwise empty.
+
+    Examples
+    --------
+    >>> from lesion_dash import read_series
+    >>> run = "sample_data/series/sub-01_task-pictures_run-{}_bold.nii.gz"
+    >>> series = read_series([run.format(1), run.format(2)])
+    >>> series.volumes, series.runs, series.rows.shape
+    (96, (48, 48), (96, 7128))
+    >>> series.mean.array.shape
+    (18, 22, 18)
     """
 
     name: str
@@ -376,16 +386,17 @@ def smooth_series(series: Series, fwhm_mm: float) -> Series:
     Series
         float32. NaN is taken as 0, as nilearn does; a note tells how many values that were.
 
-    Examples
-    --------
-    >>> series = read_series("sample_data/series/sub-01_task-pictures_run-1_bold.nii.gz")
-    >>> bool(smooth_series(series, 8).array.std() < series.array.std())
-    True
-
     Raises
     ------
     InputError
         Where the width is no number in that range.
+
+    Examples
+    --------
+    >>> from lesion_dash import read_series
+    >>> series = read_series("sample_data/series/sub-01_task-pictures_run-1_bold.nii.gz")
+    >>> bool(smooth_series(series, 8).array.std() < series.array.std())
+    True
     """
     from nilearn.image import smooth_img
 

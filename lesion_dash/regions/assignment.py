@@ -110,6 +110,17 @@ class Assignment:
         What was unusual about the map or the atlas, and how one was brought to the other.
     parameters : dict
         Every choice, defaults included.
+
+    Examples
+    --------
+    >>> from lesion_dash import assign_regions, load_atlas
+    >>> atlas = load_atlas("sample_data/atlas/synthetic_atlas.nii.gz")
+    >>> assignment = assign_regions("sample_data/cohort_a/sub-a01_lesion.nii.gz", atlas)
+    >>> len(assignment.components), assignment.on
+    (1, 'map')
+    >>> assignment.table[["region", "voxels"]].head(1)
+                       region  voxels
+    0  Synthetic temporal 1 L      64
     """
 
     map_name: str

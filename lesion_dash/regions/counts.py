@@ -276,6 +276,16 @@ class RegionCounts:
         row is what lies outside the atlas.
     notes : tuple of str
         How the atlas was brought onto the map's grid, and what is unusual about it.
+
+    Examples
+    --------
+    >>> from lesion_dash import count_regions, load_atlas, load_cohort
+    >>> mask = load_cohort("sample_data/cohort_a").at_least(5)
+    >>> counts = count_regions(mask, load_atlas("sample_data/atlas/synthetic_atlas.nii.gz"))
+    >>> counts.rows[0].region, counts.rows[0].voxels, counts.probabilistic
+    ('Synthetic frontal 4 L', 1982, False)
+    >>> counts.table["region"].iloc[-1]
+    'outside the atlas'
     """
 
     mask: Mask

@@ -54,6 +54,16 @@ class LesionLoad:
         Voxels of the lesion outside the atlas: of each voxel, what the regions leave of 1.
     notes : tuple of str
         How the atlas was brought onto the cohort's grid, and what is unusual about it.
+
+    Examples
+    --------
+    >>> from lesion_dash import lesion_load, load_atlas, load_cohort
+    >>> atlas = load_atlas("sample_data/atlas/synthetic_atlas.nii.gz")
+    >>> load = lesion_load(load_cohort("sample_data/cohort_a"), atlas)
+    >>> load.of_region.shape, float(load.volume_mm3.max())
+    ((40, 62), 23656.0)
+    >>> len(load.table) == 40 * (62 + 1)
+    True
     """
 
     cohort: Cohort

@@ -134,7 +134,7 @@ def region_maps(tests: ColumnTests, atlas: Atlas) -> VoxelMaps:
 
     Examples
     --------
-    >>> from lesion_dash import lesion_load, load_atlas, load_cohort
+    >>> from lesion_dash import lesion_load, load_atlas, load_cohort, region_symptoms
     >>> cohort = load_cohort("sample_data/cohort_a")
     >>> atlas = load_atlas("sample_data/atlas/synthetic_atlas.nii.gz").on_grid(cohort.grid)
     >>> tests = region_symptoms(lesion_load(cohort, atlas), "naming", permutations=99)

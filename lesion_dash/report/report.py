@@ -141,6 +141,15 @@ class Report:
         As the provenance holds them, with the notes on each.
     notes : list of str
         What is unusual about the results.
+
+    Examples
+    --------
+    >>> from lesion_dash import ReportRequest, load_cohort, make_report
+    >>> report = make_report(load_cohort("sample_data/cohort_a"), request=ReportRequest(40))
+    >>> report.sentences[0][:21], len(report.files)
+    ('cohort_a: 40 patients', 8)
+    >>> report.files["report.html"].decode() == report.html
+    True
     """
 
     title: str
@@ -241,6 +250,16 @@ def save_report(report: Report, folder: str | os.PathLike[str], overwrite: bool 
     ------
     InputError
         Where the folder may not be written, already holds results, or the disk is full.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from lesion_dash import ReportRequest, load_cohort, make_report
+    >>> report = make_report(load_cohort("sample_data/cohort_a"), request=ReportRequest(40))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     page = save_report(report, folder)
+    ...     page.name, page.exists()
+    ('report.html', True)
     """
     with write_atomically(folder, report.files, overwrite) as writer:
         for name, content in report.files.items():

@@ -72,7 +72,16 @@ class InsideFile:
     ----------
     path : str
     threshold : float or None
-        For a probability map: voxels of at least this value.
+        For a probability map: voxels of at least this value, 0 to 1.
+
+    Examples
+    --------
+    >>> from lesion_dash.rois import MapSource, RoiRecipe, Threshold, run_recipe
+    >>> step = InsideFile("sample_data/template/lens_prob.nii.gz", threshold=0.5)
+    >>> source = MapSource("sample_data/template/template.nii.gz")
+    >>> run = run_recipe(RoiRecipe(source, Threshold(100), steps=[step]))
+    >>> step.summary, [mask.voxels for mask in run.masks]
+    ('inside lens_prob.nii.gz', [81169, 210])
     """
 
     path: str
@@ -103,6 +112,15 @@ class InsideRegions:
         The space that the atlas lies in, as for `load_atlas`.
     accept_swapped, mirror_atlas : bool
         How the atlas is used, as for `settle_sides`.
+
+    Examples
+    --------
+    >>> from lesion_dash.rois import MapSource, RoiRecipe, Threshold, run_recipe
+    >>> step = InsideRegions("sample_data/atlas/synthetic_atlas.nii.gz", ["Synthetic putamen L"])
+    >>> source = MapSource("sample_data/cohort_a/sub-a01_lesion.nii.gz")
+    >>> run = run_recipe(RoiRecipe(source, Threshold(0.5), steps=[step]))
+    >>> step.summary, [mask.voxels for mask in run.masks]
+    ('inside Synthetic putamen L', [211, 57])
     """
 
     atlas: str
@@ -137,6 +155,18 @@ class MoreIn:
     """A step: only where the effect is positive (more in A) or negative (more in B).
 
     A p is two-sided: it says that two groups differ, not which one has more.
+
+    Parameters
+    ----------
+    group : {"a", "b"}
+
+    Examples
+    --------
+    >>> from lesion_dash.rois import CohortsSource, RoiRecipe, Threshold, run_recipe
+    >>> source = CohortsSource("sample_data/cohort_a", "sample_data/cohort_b")
+    >>> run = run_recipe(RoiRecipe(source, Threshold(1.3), steps=[MoreIn("a")]))
+    >>> run.summary[-1], [mask.voxels for mask in run.masks]
+    ('where group A has more', [472, 461])
     """
 
     group: Literal["a", "b"]
@@ -188,6 +218,7 @@ class RoiRecipe:
 
     Examples
     --------
+    >>> from lesion_dash.rois import CohortsSource, FillHoles, Morph, Threshold
     >>> source = CohortsSource("sample_data/cohort_a", "sample_data/cohort_b")
     >>> recipe = RoiRecipe(source, Threshold(2.0), steps=(Morph("dilate", 1), FillHoles()))
     >>> recipe.undone.steps
@@ -308,13 +339,27 @@ class RoiRun:
     masks : tuple of Mask
         After the threshold, and after each step.
     atlas : LabelAtlas, ProbabilityAtlas or None
-        That names the region at each peak.
+        Names the region at each peak.
     every : Rois
         All regions of interest.
     rois : Rois
         Those that were picked.
     known : dict of Call to value
         All of these by the calls that gave them, for another run to take up.
+
+    Examples
+    --------
+    >>> from lesion_dash.rois import CohortsSource, RoiRecipe, Threshold, run_recipe
+    >>> source = CohortsSource("sample_data/cohort_a", "sample_data/cohort_b")
+    >>> run = run_recipe(RoiRecipe(source, Threshold(1.3), min_voxels=10))
+    >>> run.summary
+    ('minus_log10_p of cohort_a - cohort_b: threshold: > 1.3',)
+    >>> run.table_of(run.rois)[["name", "voxels", "higher_in"]]
+        name  voxels higher_in
+    0  ROI 1     453  cohort_a
+    1  ROI 2      11  cohort_b
+    >>> run.values.values.shape
+    (80, 2)
     """
 
     recipe: RoiRecipe
@@ -398,7 +443,7 @@ def run_recipe(
 
     Examples
     --------
-    >>> from lesion_dash.rois import CohortsSource, Threshold
+    >>> from lesion_dash.rois import CohortsSource, RoiRecipe, Threshold
     >>> source = CohortsSource("sample_data/cohort_a", "sample_data/cohort_b")
     >>> run = run_recipe(RoiRecipe(source, Threshold(2.0), min_voxels=10))
     >>> more = run_recipe(RoiRecipe(source, Threshold(1.5), min_voxels=10), run)

@@ -39,7 +39,7 @@ def script_of(recipe: RoiRecipe, folder: str = "rois") -> str:
 
     Examples
     --------
-    >>> from lesion_dash.rois import CohortsSource, Morph, Threshold
+    >>> from lesion_dash.rois import CohortsSource, Morph, RoiRecipe, Threshold
     >>> source = CohortsSource("cohort_a", "cohort_b")
     >>> print(script_of(RoiRecipe(source, Threshold(2.0), steps=(Morph("dilate", 1),))))
     # Makes the same regions of interest anew; paths lead from the folder where it is run.

@@ -91,7 +91,7 @@ class _ImageSource(_Source):
     Parameters
     ----------
     fwhm_mm : float or None
-        Smoothing; none where it is None.
+        Full width at half maximum of the smoothing, mm; none where it is None.
     mask : str or None
         Path of a mask: only its voxels are tested.
     """
@@ -200,11 +200,21 @@ class SeriesSource(_ImageSource):
         The two conditions.
     test : {"student", "welch"}
     delay_s : float
+        Seconds, as for `read_conditions`.
     repetition_time : float or None
+        Seconds; by default what the images say.
     fwhm_mm : float or None
-        Smoothing; none where it is None.
+        Full width at half maximum of the smoothing, mm; none where it is None.
     mask : str or None
         Path of a mask: only its voxels are tested.
+
+    Examples
+    --------
+    >>> run = "sample_data/series/sub-01_task-pictures_run-1"
+    >>> source = SeriesSource(f"{run}_bold.nii.gz", f"{run}_events.tsv", "face", "house")
+    >>> data = source.read()
+    >>> data.series.volumes, data.conditions.counts
+    (48, {'face': 16, 'house': 16})
     """
 
     images: tuple[str, ...]
@@ -242,8 +252,14 @@ class ImagesSource(_ImageSource):
     a, b : str
         Paths of the folders.
     test : {"student", "welch"}
-    fwhm_mm : float or None
-    mask : str or None
+    fwhm_mm, mask
+        As those of `SeriesSource`.
+
+    Examples
+    --------
+    >>> data = ImagesSource("sample_data/cohort_a", "sample_data/cohort_b").read()
+    >>> data.series.volumes, data.conditions.counts
+    (80, {'cohort_a': 40, 'cohort_b': 40})
     """
 
     a: str
@@ -271,7 +287,7 @@ def _first_and_last(conditions: Conditions) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
-class MapSource:
+class MapSource(_Source):
     """A map that was made elsewhere: nothing is tested.
 
     Parameters
@@ -280,6 +296,11 @@ class MapSource:
         Path of a 3D image.
     space : str or None
         The space that it lies in, as for `read_map`.
+
+    Examples
+    --------
+    >>> MapSource("sample_data/template/lens_prob.nii.gz").read().stat_map.array.shape
+    (56, 60, 48)
     """
 
     image: str
@@ -301,9 +322,16 @@ class CohortsSource(_TwoGroups):
         Paths of the folders.
     test : {"fisher", "student", "welch"}
     min_patients : int
+        Voxels lesioned in fewer patients of both groups together are not tested.
     **files : str, int or float
         How folders are read: `within`, `pattern`, `session`, `several_files`, `space`, `label` and
         `threshold`, as for `load_cohort`.
+
+    Examples
+    --------
+    >>> source = CohortsSource("sample_data/cohort_a", "sample_data/cohort_b", test="welch")
+    >>> [cohort.n_patients for cohort in source.read().cohorts]
+    [40, 40]
     """
 
     a: str
@@ -332,9 +360,18 @@ class SplitSource(_OneFolder, _TwoGroups):
         Path of the table; by default the one beside the masks.
     test : {"fisher", "student", "welch"}
     min_patients : int
+        Voxels lesioned in fewer patients of both groups together are not tested.
     **files : str, int or float
         How folders are read: `within`, `pattern`, `session`, `several_files`, `space`, `label` and
         `threshold`, as for `load_cohort`.
+
+    Examples
+    --------
+    >>> from lesion_dash.rois import RoiRecipe, Threshold, run_recipe
+    >>> source = SplitSource("sample_data/cohort_a", "sex", "F", "M")
+    >>> run = run_recipe(RoiRecipe(source, Threshold(1.3)))
+    >>> run.contrast.groups, run.contrast.sizes
+    (('sex = F', 'sex = M'), (16, 24))
     """
 
     folder: str
@@ -365,9 +402,18 @@ class ScoreSource(_OneFolder):
         Path of the table; by default the one beside the masks.
     test : {"student", "welch"}
     min_lesioned : int
+        Voxels with fewer lesioned, or fewer spared, patients are not tested.
     **files : str, int or float
         How folders are read: `within`, `pattern`, `session`, `several_files`, `space`, `label` and
         `threshold`, as for `load_cohort`.
+
+    Examples
+    --------
+    >>> from lesion_dash.rois import RoiRecipe, Threshold, run_recipe
+    >>> source = ScoreSource("sample_data/cohort_a", "naming")
+    >>> run = run_recipe(RoiRecipe(source, Threshold(3.0)))
+    >>> run.contrast.name, run.contrast.groups
+    ('naming: lesioned - spared', ('lesioned', 'spared'))
     """
 
     folder: str

@@ -213,6 +213,14 @@ class Threshold:
     value : float
     side : {"above", "below", "both"}
         ``above``: larger than it; ``below``: smaller; ``both``: of an absolute value larger.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lesion_dash import Grid, Map
+    >>> stat_map = Map("t", np.array([[[-4.0, 1, 3]]]), Grid((1, 1, 3), np.eye(4)), "", "")
+    >>> Threshold(2).apply(stat_map).voxels, Threshold(2, "both").apply(stat_map).voxels
+    (1, 2)
     """
 
     value: float
@@ -250,6 +258,15 @@ class Within:
     ----------
     mask : Mask
         On the same grid, or on one whose voxels coincide; what lies beyond it is not used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lesion_dash import Grid, Mask
+    >>> grid = Grid((4, 1, 1), np.eye(4))
+    >>> left, middle = Mask(grid, np.array([0, 1]), "left"), Mask(grid, np.array([1, 2]), "middle")
+    >>> Within(middle).summary, Within(middle).apply(left).voxels
+    ('inside middle', 1)
     """
 
     mask: Mask
@@ -270,7 +287,21 @@ class Within:
 
 @dataclass(frozen=True)
 class Morph:
-    """Dilate, erode, open or close; see `morph_mask`."""
+    """A step: dilate, erode, open or close.
+
+    Parameters
+    ----------
+    operation, radius, unit, connectivity
+        As for `morph_mask`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lesion_dash import Grid, Mask
+    >>> point = Mask(Grid((5, 5, 5), np.diag([2.0, 2, 2, 1])), np.array([62]), "point")
+    >>> Morph("dilate", 3, "mm").summary, Morph("dilate", 3, "mm").apply(point).voxels
+    ('dilate by a ball of 3 mm', 19)
+    """
 
     operation: Operation
     radius: float = 1
@@ -299,7 +330,18 @@ class Morph:
 
 @dataclass(frozen=True)
 class FillHoles:
-    """Fill what is enclosed on all sides."""
+    """A step: fill what is enclosed on all sides; see `fill_holes`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lesion_dash import Grid, Mask
+    >>> shell = np.ones((3, 3, 3))
+    >>> shell[1, 1, 1] = 0
+    >>> mask = Mask.from_array(shell, Grid((3, 3, 3), np.eye(4)), "shell")
+    >>> mask.voxels, FillHoles().apply(mask).voxels
+    (26, 27)
+    """
 
     def apply(self, mask: Mask) -> Mask:
         """The filled mask."""
@@ -336,7 +378,9 @@ def run_steps(stat_map: Map, threshold: Threshold, steps: Sequence[Step] = ()) -
 
     Examples
     --------
+    >>> import numpy as np
     >>> from lesion_dash import Grid, Map
+    >>> from lesion_dash.rois import Morph, Threshold
     >>> values = np.zeros((5, 5, 5))
     >>> values[2, 2, 1:4] = 3, 5, 4
     >>> stat_map = Map("t", values, Grid((5, 5, 5), np.eye(4)), "", "")

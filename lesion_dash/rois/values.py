@@ -109,6 +109,18 @@ class Rois:
     notes : tuple of str
         What was unusual about the masks, how many parts were too small, and how the atlas was
         brought onto the grid.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lesion_dash import Grid, Map
+    >>> from lesion_dash.rois import Threshold, find_rois
+    >>> values = np.zeros((6, 3, 3))
+    >>> values[:2, 1, 1], values[4, 1, 1] = (4, 3), 9
+    >>> stat_map = Map("t", values, Grid((6, 3, 3), np.diag([2.0, 2, 2, 1])), "", "")
+    >>> rois = find_rois(Threshold(2).apply(stat_map), stat_map)
+    >>> rois.names, rois.mask.voxels, rois.pick([2]).names
+    (('ROI 1', 'ROI 2'), 3, ('ROI 2',))
     """
 
     name: str
@@ -221,6 +233,8 @@ def find_rois(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from lesion_dash import Grid, Map
     >>> from lesion_dash.rois import Threshold
     >>> values = np.zeros((6, 3, 3))
     >>> values[:2, 1, 1], values[4, 1, 1] = (4, 3), 9
@@ -290,6 +304,21 @@ class RoiValues:
         NaN where a region holds no value.
     unit : str
         In words.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_cohort, volume_stats
+    >>> from lesion_dash.rois import Threshold, find_rois, load_in_rois
+    >>> cohort = load_cohort("sample_data/cohort_a")
+    >>> n = volume_stats(cohort, min_patients=1).n
+    >>> rois = find_rois(Threshold(11).apply(n), n, min_voxels=10)
+    >>> values = load_in_rois((cohort,), rois)
+    >>> values.unit
+    '% of the region lesioned'
+    >>> values.summary.round(1)
+         roi     group   n  mean    sd  median
+    0  ROI 1  cohort_a  40  30.8  42.7     0.0
+    1  ROI 2  cohort_a  40  30.0  46.4     0.0
     """
 
     samples: tuple[str, ...]

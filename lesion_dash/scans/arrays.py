@@ -43,6 +43,15 @@ class StoredArray:
         What of the file is ignored, a sentence each.
     sha256 : str
         Of the file.
+
+    Examples
+    --------
+    >>> from lesion_dash.scans import read_array
+    >>> stored = read_array("sample_data/template/moving_image.pkl")
+    >>> stored.name, stored.array.shape, stored.array.dtype.name
+    ('array', (108, 76, 72), 'uint8')
+    >>> stored.affine.diagonal().tolist()
+    [-1.5, -1.5, 1.5, 1.0]
     """
 
     path: AnyPath

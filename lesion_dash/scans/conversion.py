@@ -463,11 +463,11 @@ def convert_array(
 
     Examples
     --------
-    >>> from pathlib import Path
-    >>> stored = StoredArray(Path("mask.npy"), "", np.ones((4, 4, 2), bool), None, (), "")
-    >>> made = convert_array(stored, voxel_size=(1, 1, 3), orientation="RAS")
-    >>> made.array.dtype, made.placement.grid.voxel_volume
-    (dtype('uint8'), 3.0)
+    >>> from lesion_dash.scans import read_array
+    >>> stored = read_array("sample_data/template/moving_image.pkl")
+    >>> image = convert_array(stored, voxel_size=(1.5, 1.5, 1.5), orientation="LPS")
+    >>> image.array.dtype, image.placement.grid.voxel_volume, image.notes
+    (dtype('uint8'), 3.375, ('placed by the affine in its file',))
     """
     _check_options(like, voxel_size, orientation, affine)
     array, squeezed = _three_or_four_axes(stored)

@@ -126,6 +126,15 @@ class Inspection:
         Why the image cannot be used; empty where it can.
     file : ImageFile
         Where values are read from when they are asked for.
+
+    Examples
+    --------
+    >>> from lesion_dash.scans import inspect_image
+    >>> scan = inspect_image("sample_data/series/sub-01_task-pictures_run-1_bold.nii.gz")
+    >>> scan.shape, scan.volumes, scan.repetition_time
+    ((18, 22, 18, 48), 48, 2.5)
+    >>> scan.as_mask.outcome
+    'reject'
     """
 
     name: str

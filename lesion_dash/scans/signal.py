@@ -103,8 +103,7 @@ def measure_signal(
     Examples
     --------
     >>> import numpy as np
-    >>> from lesion_dash import Grid, Mask
-    >>> from lesion_dash.images.maps import Map
+    >>> from lesion_dash import Grid, Map, Mask
     >>> grid = Grid((20, 20, 20), np.eye(4))
     >>> values = np.random.default_rng(0).normal(100, 5, grid.shape)
     >>> eye = Mask.from_array(np.indices(grid.shape)[0] < 10, grid, "eye")
@@ -173,6 +172,7 @@ def temporal_snr(
     Examples
     --------
     >>> import nibabel as nib
+    >>> import numpy as np
     >>> from lesion_dash import Grid, Mask
     >>> values = np.random.default_rng(0).normal(100, 5, (8, 8, 8, 200))
     >>> brain = Mask.from_array(np.ones((8, 8, 8)), Grid((8, 8, 8), np.eye(4)), "brain")
@@ -318,8 +318,8 @@ def snr_by_region(
 
     Examples
     --------
-    >>> from lesion_dash import load_atlas
-    >>> from lesion_dash.images.maps import Map
+    >>> import numpy as np
+    >>> from lesion_dash import Map, load_atlas
     >>> atlas = load_atlas("sample_data/atlas/synthetic_atlas.nii.gz")
     >>> noisy = np.random.default_rng(0).normal(100, 5, atlas.grid.shape)
     >>> quality = snr_by_region(Map("T1w", noisy, atlas.grid, "", ""), atlas, resamples=100)
@@ -469,15 +469,39 @@ def measure_native(
     air: MaskLike | None = None,
     coils: int = COILS,
 ) -> NativeSignal:
-    """Measure what can be measured: a background without noise does not stop the rest.
+    """Measure signal and noise, leaving out inputs of noise that cannot be used.
 
-    Parameters are those of `measure_signal`.
+    Parameters
+    ----------
+    image, signal, background, second, air, coils
+        As for `measure_signal`.
+
+    Returns
+    -------
+    NativeSignal
+        Its ``quality`` is what was measured; ``refusals`` says of each input that was left out
+        why.
 
     Raises
     ------
     InputError
         Where the image or the signal's mask cannot be used, masks share voxels, or the second
         acquisition is on another grid.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lesion_dash import Grid, Map, Mask
+    >>> grid = Grid((20, 20, 20), np.eye(4))
+    >>> values = np.random.default_rng(0).normal(100, 5, grid.shape)
+    >>> values[10:] = 0
+    >>> eye = Mask.from_array(np.indices(grid.shape)[0] < 10, grid, "eye")
+    >>> air = Mask.from_array(np.indices(grid.shape)[0] >= 10, grid, "air")
+    >>> native = measure_native(Map("T1w", values, grid, "", ""), eye, air=air)
+    >>> round(native.quality.value("snr_within"))
+    20
+    >>> native.refusals["air"].problem
+    'is zero-filled: all 4,000 voxels are 0, as in a skull-stripped or masked image'
     """
     if second is not None:
         image, second = as_map(image), as_map(second)

@@ -101,6 +101,20 @@ class SignalQuality:
         Every choice, defaults included.
     sources : dict
         SHA-256 of the files that were read, by path.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lesion_dash import Grid, Map, Mask
+    >>> from lesion_dash.scans import measure_signal
+    >>> grid = Grid((20, 20, 20), np.eye(4))
+    >>> values = np.random.default_rng(0).normal(100, 5, grid.shape)
+    >>> eye = Mask.from_array(np.indices(grid.shape)[0] < 10, grid, "eye")
+    >>> quality = measure_signal(Map("T1w", values, grid, "", ""), eye, resamples=100)
+    >>> quality.table[["measure", "value"]].round(1)
+          measure  value
+    0  snr_within   20.0
+    1   snr_mriqc   20.0
     """
 
     image: str

@@ -178,6 +178,8 @@ def find_components(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from lesion_dash import Grid, Map
     >>> array = np.zeros((4, 4, 4))
     >>> array[0, 0, :2], array[3, 3, :3] = 2.0, -5.0
     >>> image = Map("example", array, Grid((4, 4, 4), np.eye(4)), "", "")

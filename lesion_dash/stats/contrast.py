@@ -89,6 +89,17 @@ class Contrast(VoxelMaps):
         Whether the groups are others at every voxel, such as lesioned and spared patients.
     tested : int
         Number of voxels that were tested, the family of the correction; a selection keeps it.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_cohort
+    >>> from lesion_dash.rois import contrast_cohorts
+    >>> a, b = (load_cohort(f"sample_data/cohort_{side}") for side in "ab")
+    >>> contrast = contrast_cohorts(a, b, min_patients=5)
+    >>> contrast.name, contrast.tested, round(float(contrast.p.min()), 3)
+    ('cohort_a - cohort_b', 20571, 0.026)
+    >>> contrast.map("effect").unit
+    'percentage points of patients lesioned'
     """
 
     name: str

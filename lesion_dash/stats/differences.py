@@ -91,6 +91,16 @@ class CohortDifferences(VoxelMaps):
     notes : tuple of str
         How B was brought onto the grid of A, how many voxels of one lie where the other has no
         data, and what is unusual about the pair.
+
+    Examples
+    --------
+    >>> from lesion_dash import cohort_differences, load_cohort
+    >>> a, b = (load_cohort(f"sample_data/cohort_{side}") for side in "ab")
+    >>> differences = cohort_differences(a, b, min_patients=5)
+    >>> differences.names, differences.voxels, differences.compared.voxels
+    (('cohort_a', 'cohort_b'), 82966, 5000)
+    >>> round(differences.frequency.value_at([-50, 16, 8])), differences.frequency.unit
+    (5, 'percentage points')
     """
 
     names: tuple[str, str]
@@ -216,6 +226,7 @@ def cohort_differences(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from lesion_dash import load_cohort
     >>> a, b = (load_cohort(f"sample_data/cohort_{side}") for side in "ab")
     >>> differences = cohort_differences(a, b, min_patients=5)

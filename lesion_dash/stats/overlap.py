@@ -26,6 +26,14 @@ class Overlap:
         Voxels in both maps, in at least one, and in one alone.
     notes : tuple of str
         How many voxels of one lie where the other has no data, and whether both state one space.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_cohort, overlap
+    >>> a, b = (load_cohort(f"sample_data/cohort_{side}").at_least(5) for side in "ab")
+    >>> result = overlap(a, b)
+    >>> result.both.voxels, result.only_a.voxels, result.only_b.voxels, round(result.dice, 2)
+    (5000, 7726, 1896, 0.51)
     """
 
     a: Mask

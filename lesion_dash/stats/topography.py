@@ -33,13 +33,30 @@ BACKGROUND: dict[str, float] = {"zero": 0.0, "nan": np.nan}
 class Statistic(Quantity):
     """A statistic of the total lesion volumes of the patients lesioned at a voxel.
 
+    Given to `add_statistics`, it becomes a map of `volume_stats`.
+
     Parameters
     ----------
+    key, label, unit, file, meaning, title, short_title, colormap, header, background
+        As those of `Quantity`.
     compute : callable
         Takes `VoxelVolumes` and the kind of SD, ``population`` or ``sample``; returns an array,
         shape (voxels,).
     needs_medians : bool
         Medians take longer than all the rest: they are computed when they are first asked for.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> standard_error = Statistic(
+    ...     key="standard_error",
+    ...     label="standard error of the mean total lesion volume",
+    ...     unit="mm³",
+    ...     file="lesion_totalvol_sem_given_voxel.nii",
+    ...     compute=lambda v, _: np.sqrt(v.deviation) / v.n * v.grid.voxel_volume,
+    ... )
+    >>> standard_error.title, standard_error.display
+    ('Standard error of the mean total lesion volume', (0.001, 'mL'))
     """
 
     compute: Callable[[VoxelVolumes, Std], NDArray]
@@ -66,6 +83,7 @@ def add_statistics(*statistics: Statistic) -> None:
 
     Examples
     --------
+    >>> from lesion_dash import Statistic, load_cohort, volume_stats
     >>> total = Statistic(
     ...     key="total",
     ...     label="sum of total lesion volumes",
@@ -74,10 +92,10 @@ def add_statistics(*statistics: Statistic) -> None:
     ...     compute=lambda volumes, _: volumes.n * volumes.mean * volumes.grid.voxel_volume,
     ... )
     >>> add_statistics(total)
-    >>> from lesion_dash import load_cohort
     >>> volume_stats(load_cohort("sample_data/cohort_a")).map("total").unit
     'mm³'
-    >>> del STATISTICS["total"], FILE_NAMES["total"]
+    >>> from lesion_dash.stats.topography import FILE_NAMES, STATISTICS
+    >>> del STATISTICS["total"], FILE_NAMES["total"]  # other topographies are without it again
     """
     STATISTICS.update({statistic.key: statistic for statistic in statistics})
     FILE_NAMES.update(file_names(statistics))
@@ -168,6 +186,13 @@ class VolumeStats(StatMaps, VoxelMaps):
         A voxel qualifies where at least this many patients are lesioned.
     std_kind : str
         ``population`` (divided by n) or ``sample`` (divided by n - 1).
+
+    Examples
+    --------
+    >>> from lesion_dash import load_cohort, volume_stats
+    >>> stats = volume_stats(load_cohort("sample_data/cohort_a"), min_patients=5)
+    >>> stats.voxels, stats.n.value_at([-26, 0, 8]), round(stats.mean.value_at([-26, 0, 8]))
+    (12726, 7.0, 43753)
     """
 
     n_patients: int

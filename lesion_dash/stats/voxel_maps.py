@@ -43,6 +43,12 @@ class Quantity:
         How its map was made, for the header of its file (79 characters at most).
     background : float
         Value of its map at voxels that are not among those of a result.
+
+    Examples
+    --------
+    >>> quantity = Quantity(key="mean", label="mean total lesion volume", unit="mm³")
+    >>> quantity.title, quantity.display
+    ('Mean total lesion volume', (0.001, 'mL'))
     """
 
     key: str
@@ -184,6 +190,23 @@ class VoxelMaps(MapSet):
         Those of each quantity under its key, and others that a result knows.
     quantities : tuple of Quantity
         Those that have a map.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lesion_dash import Grid, Quantity
+    >>> maps = VoxelMaps(
+    ...     grid=Grid((2, 2, 1), np.diag([2.0, 2, 2, 1])),
+    ...     indices=np.array([1, 3], np.int32),
+    ...     values={"t": np.array([2.5, -1.0])},
+    ...     quantities=(Quantity(key="t", label="t"),),
+    ... )
+    >>> maps.voxels, maps.row_at([2, 2, 0])
+    (2, 1)
+    >>> maps.map("t").array[..., 0].tolist()
+    [[nan, nan], [2.5, -1.0]]
+    >>> maps.select(maps.values["t"] > 0).voxels
+    1
     """
 
     grid: Grid

@@ -363,14 +363,9 @@ def read_transform(
 
     Examples
     --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> from lesion_dash.transforms.files import matrix_text
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder, "transform.txt")
-    ...     _ = path.write_bytes(matrix_text(Transform(np.diag([1.0, 2, 4, 1]))))
-    ...     read_transform(path).template_points([1, 1, 1]).tolist()
-    [1.0, 2.0, 4.0]
+    >>> transform = read_transform("sample_data/template/known_transform.txt")
+    >>> transform.template_points([0, 0, 0]).tolist()
+    [3.0, -4.0, 5.0]
     """
     file = as_path(path)
     if has_image_ending(file.name):

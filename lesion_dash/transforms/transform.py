@@ -192,6 +192,8 @@ def chain_transforms(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from lesion_dash.scans import Transform
     >>> shift = np.eye(4)
     >>> shift[0, 3] = 5
     >>> chain_transforms([Transform(shift), Transform(np.diag([2.0, 1, 1, 1]))]).matrix[0].tolist()

@@ -116,6 +116,9 @@ def warp_map(image: Map, transform: Transform, grid: Grid) -> Map:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from lesion_dash import Grid, Map
+    >>> from lesion_dash.scans import Transform
     >>> grid = Grid((3, 1, 1), np.eye(4))
     >>> image = Map("scan", np.array([1.0, 2, 4]).reshape(3, 1, 1), grid, "", "")
     >>> half = np.eye(4)
@@ -172,6 +175,9 @@ def warp_mask(mask: Mask, transform: Transform, grid: Grid) -> Mask:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from lesion_dash import Grid, Mask
+    >>> from lesion_dash.scans import Transform
     >>> fine, coarse = Grid((4, 4, 4), np.eye(4)), Grid((2, 2, 2), np.diag([2.0, 2, 2, 1]))
     >>> mask = Mask.from_array(np.ones((4, 4, 4)), fine, "all")
     >>> warp_mask(mask, Transform(), coarse).voxels
@@ -220,6 +226,9 @@ def warp_labels(image: Map, transform: Transform, grid: Grid) -> Map:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from lesion_dash import Grid, Map
+    >>> from lesion_dash.scans import Transform
     >>> grid = Grid((3, 1, 1), np.eye(4))
     >>> image = Map("atlas", np.array([0, 7, 9], np.int16).reshape(3, 1, 1), grid, "", "")
     >>> shift = np.eye(4)
@@ -268,6 +277,9 @@ def warp_any(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from lesion_dash import Grid, Map
+    >>> from lesion_dash.scans import Transform
     >>> grid = Grid((2, 1, 1), np.eye(4))
     >>> image = Map("lesion", np.array([0, 1]).reshape(2, 1, 1), grid, "", "")
     >>> warp_any(image, Transform(), grid).voxels

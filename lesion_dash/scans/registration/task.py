@@ -78,6 +78,22 @@ class Registration:
         SHA-256 of every file that went in, by its path; a URL without its password.
     seconds, memory_mb : float
         What the engine's process took, wall time and its peak of memory.
+
+    Examples
+    --------
+    `register_image` gives one. Here the transform is known, and the quality is made up:
+
+    >>> from lesion_dash import read_map
+    >>> from lesion_dash.scans import read_transform, warp_map
+    >>> from lesion_dash.scans.registration.task import Quality
+    >>> scan = read_map("sample_data/template/second_acquisition.nii.gz")
+    >>> template = read_map("sample_data/template/template.nii.gz")
+    >>> known = read_transform("sample_data/template/known_transform.txt")
+    >>> quality = Quality(0.1, 0.9, 1.0, known.volume_factor, 1.03, 1.03, 1, 1)
+    >>> brought = warp_map(scan, known, template.grid)
+    >>> result = Registration(scan, template, "affine", "none", known, brought, quality)
+    >>> result.image.grid == template.grid, round(result.transform.volume_factor, 2)
+    (True, 1.03)
     """
 
     moving: Map

@@ -90,6 +90,15 @@ class SymptomMap(VoxelMaps):
         Who was excluded, what was assumed, and what makes the result doubtful.
     tested : int
         Number of voxels tested, the family of the correction; a selection keeps it.
+
+    Examples
+    --------
+    >>> from lesion_dash import load_cohort, map_symptom
+    >>> symptom_map = map_symptom(load_cohort("sample_data/cohort_a"), "nihss", permutations=99)
+    >>> symptom_map.patients.size, symptom_map.tested
+    (37, 10127)
+    >>> bool(symptom_map.threshold() > abs(symptom_map.statistic).max())  # nothing is significant
+    True
     """
 
     patients: SymptomPatients = field(repr=False)

@@ -57,6 +57,16 @@ class MultivariateMap(VoxelMaps):
     null : Null
         What the permutations gave of the largest z.
     notes : tuple of str
+
+    Examples
+    --------
+    >>> from lesion_dash import load_cohort, map_multivariate, map_symptom
+    >>> alone = map_symptom(load_cohort("sample_data/cohort_a"), "nihss", permutations=99)
+    >>> together = map_multivariate(alone)
+    >>> together.model, together.penalty, together.map("beta").array.shape
+    ('ridge', 1.0, (91, 109, 91))
+    >>> bool(abs(together.z).max() < together.threshold())  # nothing is significant
+    True
     """
 
     univariate: SymptomMap = field(repr=False)

@@ -273,7 +273,7 @@ def lookalikes(
 
     Examples
     --------
-    >>> from lesion_dash import load_cohort
+    >>> from lesion_dash import load_cohort, resolution_map
     >>> cohort = load_cohort("sample_data/cohort_a")
     >>> place = resolution_map(cohort).indices[0]
     >>> lookalikes(cohort, cohort.grid.mm_of_index([place])[0]).voxels >= 1

@@ -87,6 +87,16 @@ class SymptomPrediction:
         By (scheme, model, "r2" or "gain"): mean R² of permuted scores, and by how much the lesions'
         exceeds that of volume and covariates where what these leave is permuted.
     notes : tuple of str
+
+    Examples
+    --------
+    >>> from lesion_dash import load_cohort, predict_symptom
+    >>> cohort = load_cohort("sample_data/cohort_a")
+    >>> prediction = predict_symptom(cohort, "nihss", repeats=2, permutations=0)
+    >>> prediction.models, prediction.baseline
+    (('mean', 'volume', 'lesions'), 'volume')
+    >>> prediction.summary["r2"].round(2).tolist()
+    [-0.06, 0.84, 0.84]
     """
 
     patients: SymptomPatients

@@ -98,6 +98,17 @@ class SymptomReplication:
     predicted_p : dict of float
         Of R², by permutations of B's score.
     notes : tuple of str
+
+    Examples
+    --------
+    >>> from lesion_dash import find_symptom_clusters, load_cohort, map_symptom, replicate_symptom
+    >>> a, b = (load_cohort(f"sample_data/cohort_{letter}") for letter in "ab")
+    >>> clusters = find_symptom_clusters(map_symptom(a, "naming", permutations=99))
+    >>> replication = replicate_symptom(clusters, b, min_lesioned=3, permutations=99)
+    >>> replication.table[["peak", "lesioned_b", "replicated"]].values.tolist()
+    [['cluster 1', 4, True]]
+    >>> round(replication.agreement.r, 2)
+    0.85
     """
 
     clusters: SymptomClusters
