@@ -202,6 +202,8 @@ def test_each_desc_is_described(run):
     rule = SCHEMA.rules.tabular_data.derivatives.common_derivatives.Descriptions
     assert rows[0] == ["desc_id", "description"]
     assert [name.partition("__")[0] for name in rule.initial_columns] == rows[0]
+    texts = [text for _, text in rows[1:]]
+    assert len({*texts}) == len(texts)
     used = {f"desc-{parsed(path.name)[0]['desc']}" for path in named_files(run[1])}
     assert used == {row[0] for row in rows[1:]}
 
@@ -256,10 +258,15 @@ def test_results_replace_a_dataset_as_a_whole_and_no_other_folder(tmp_path):
     Stats(**known, space="MNI152NLin6Asym", overwrite=True).execute()
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {*read_json(tmp_path / "out" / "provenance.json")["outputs"], "provenance.json"}
+    (tmp_path / "out" / ".DS_Store").touch()
+    Stats(**known, space="MNI152NLin6Asym", overwrite=True).execute()
     (tmp_path / "out" / "mine.txt").write_text("kept")
     with pytest.raises(InputError, match=r"mine\.txt.*new folder"):
         Stats(**known, overwrite=True).execute()
-    assert {path.name for path in (tmp_path / "out").iterdir()} == names | {"mine.txt"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == names | {
+        ".DS_Store",
+        "mine.txt",
+    }
 
 
 def test_no_map_of_a_dataset_becomes_a_patient(run):

@@ -134,7 +134,7 @@ def earlier_files(folder: Path, record: str) -> frozenset[str]:
     if (folder / record).is_file():
         try:
             outputs = json.loads(read_bytes(folder / record))["outputs"]
-            names = frozenset({record, *outputs})
+            names = frozenset({record, *map(str, outputs)})
         except (ValueError, KeyError, TypeError, RecursionError):
             names = frozenset({record})  # no provenance of ours
     try:
@@ -187,7 +187,8 @@ class Derivative:
         for name, content in files:
             stem, _, ending = name.rpartition(".")
             if ending == "csv" and isinstance(content, bytes):
-                described[own := _own_label(stem, described)] = f"Table of {stem.replace('_', ' ')}"
+                own = _own_label(stem, described)
+                described[own] = f"Table {name} of a run without --bids"
                 yield from _table_files(own, content, described[own])
             elif not isinstance(content, (Map, Mask)):
                 yield name, content
@@ -259,8 +260,7 @@ def _meaning(image: Map | Mask) -> str:
 
     if isinstance(image, Mask):
         return f"Binary mask, {image.name}"
-    name = f"{image.name[:1].upper()}{image.name[1:]}"
-    return f"{name}. {image.meaning}" if image.meaning else name
+    return f"{image.name}: {image.meaning}" if image.meaning else image.name
 
 
 def _sidecar(image: Map | Mask, reference: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..core import defaults
@@ -284,7 +285,8 @@ class LesionSymptomMap(Request):
         for prefix, maps in {"": symptom_map, _WITHOUT: without}.items():
             if maps is not None:
                 for name, image in maps.files.items():
-                    yield f"{prefix}{name}", image
+                    said = f"{image.name}, without control of lesion volume"
+                    yield f"{prefix}{name}", replace(image, name=said) if prefix else image
         if together is not None:
             yield from together.files.items()
         yield TABLE_NAME, csv_bytes(clusters.table)

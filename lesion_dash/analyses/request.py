@@ -214,7 +214,8 @@ class Request(BaseModel):
     def outputs(self) -> list[str]:
         """Names of the files it writes, without the provenance; none where it only prints.
 
-        By default the one that `output` names.
+        By default the one that `output` names. A BIDS dataset is made of the same files under
+        names that depend on the data.
         """
         return [self.target.path.name] if vars(self).get("output") else []
 
