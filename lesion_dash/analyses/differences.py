@@ -33,6 +33,7 @@ class Compare(Request):
     mirror_atlas: fields.MirrorAtlas
     output: fields.Output
     overwrite: fields.Overwrite
+    bids: fields.Bids
     strict: fields.Strict
     min_patients: fields.MinPatients
     outside: defaults.Outside = option(
@@ -88,11 +89,9 @@ def _files(
     differences: CohortDifferences, regions: RegionDifferences | None
 ) -> Iterator[tuple[str, Any]]:
     from ..core.tables import csv_bytes
-    from ..images.maps import nifti_parts
     from ..regions.differences import FILE_NAME
 
-    for name, image in differences.files.items():
-        yield name, nifti_parts(image.to_nifti())
+    yield from differences.files.items()
     if regions is not None:
         yield FILE_NAME, csv_bytes(regions.table)
 

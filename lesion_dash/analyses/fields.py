@@ -174,6 +174,15 @@ Output = Annotated[str, option("results folder, made if missing", "OUT", "-o", i
 OutputTable = Annotated[str, option(f"the table; {_BESIDE}", "OUT.csv", "-o", is_recorded=False)]
 OutputImage = Annotated[str, option(f"the image; {_BESIDE}", "OUT.nii.gz", "-o", is_recorded=False)]
 Overwrite = Annotated[bool, option("replace earlier results", default=False, is_recorded=False)]
+Bids = Annotated[
+    bool,
+    option(
+        "write a BIDS derivative dataset, into a folder of its own: maps with entities in their "
+        "names and a JSON sidecar, tables as .tsv",
+        default=False,
+        is_usual_recorded=False,
+    ),
+]
 Strict = Annotated[
     bool,
     option(

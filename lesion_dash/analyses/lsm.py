@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..core import defaults
@@ -49,6 +50,7 @@ class LesionSymptomMap(Request):
     )  # fmt: skip
     output: fields.Output
     overwrite: fields.Overwrite
+    bids: fields.Bids
     strict: fields.Strict
     test: defaults.SymptomTest = option(
         "linear regression (ols), the same of ranks, two-sample tests, or tests of 0 and 1",
@@ -267,7 +269,6 @@ class LesionSymptomMap(Request):
         atlas: Atlas | None,
     ) -> Iterator[tuple[str, Any]]:
         from ..core.tables import csv_bytes
-        from ..images.maps import nifti_parts
         from ..plotting.figures import figure_bytes
         from ..plotting.symptoms import (
             FEATURES_FIGURE,
@@ -284,10 +285,10 @@ class LesionSymptomMap(Request):
         for prefix, maps in {"": symptom_map, _WITHOUT: without}.items():
             if maps is not None:
                 for name, image in maps.files.items():
-                    yield f"{prefix}{name}", nifti_parts(image.to_nifti())
+                    said = f"{image.name}, without control of lesion volume"
+                    yield f"{prefix}{name}", replace(image, name=said) if prefix else image
         if together is not None:
-            for name, image in together.files.items():
-                yield name, nifti_parts(image.to_nifti())
+            yield from together.files.items()
         yield TABLE_NAME, csv_bytes(clusters.table)
         regions, features = columns
         if features is not None:
@@ -298,8 +299,7 @@ class LesionSymptomMap(Request):
             yield REGIONS_FIGURE, figure_bytes(draw_forest(regions))
             if atlas is not None:
                 on_grid = atlas.on_grid(symptom_map.grid)
-                for name, image in region_maps(regions, on_grid).files.items():
-                    yield name, nifti_parts(image.to_nifti())
+                yield from region_maps(regions, on_grid).files.items()
         yield "null.csv", csv_bytes(symptom_map.null_table)
         yield "patients.csv", csv_bytes(symptom_map.patients.table)
         yield SLICES_NAME, figure_bytes(draw_symptom_slices(symptom_map))

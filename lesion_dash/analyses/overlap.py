@@ -9,6 +9,7 @@ from ..core.notes import note_on
 from ..core.space import spaces_stated
 from ..core.text import counted, printable
 from . import fields
+from .contents import Content
 from .fields import source
 from .inputs import (
     check_overlap,
@@ -50,6 +51,7 @@ class OverlapRequest(Request):
     mirror_atlas: fields.MirrorAtlas
     output: fields.Output
     overwrite: fields.Overwrite
+    bids: fields.Bids
     strict: fields.Strict
     min_patients: fields.MinPatients
     pattern: fields.Pattern
@@ -74,7 +76,6 @@ class OverlapRequest(Request):
         from ..atlas.atlas import atlas_input
         from ..cohort.same_patients import common_patients
         from ..core.tables import csv_bytes
-        from ..images.maps import nifti_bytes
         from ..regions.counts import count_regions
         from ..stats.overlap import overlap
 
@@ -93,7 +94,7 @@ class OverlapRequest(Request):
         counted = [
             count_regions(both, prepare_atlas(atlas, both.grid, self.by)) for atlas in atlases
         ]
-        contents = [nifti_bytes(both.to_nifti()), *(csv_bytes(each.table) for each in counted)]
+        contents: list[Content] = [both, *(csv_bytes(each.table) for each in counted)]
         notices = side_notices(*atlases)
         lines = [
             *notices,

@@ -31,6 +31,8 @@ from ..cohort.dask import scheduler_to_use
 from ..core.errors import InputError
 from ..core.space import ATLAS
 from ..core.text import counted, did_you_mean, layout, literal, printable, shell_word
+from .bids import DATASET_FILES, Derivative, count_files, earlier_files
+from .contents import Content, parts_of
 from .fields import argument_of, choices_of, default_of, flag_of, value_type
 from .notes import STRICT_EXIT_CODE, NotesAreErrors, counted_notes, errors_among, gather_notes
 
@@ -57,7 +59,7 @@ class Result:
 
     Parameters
     ----------
-    files : iterable of (str, bytes or sequence of bytes)
+    files : iterable of (str, bytes, sequence of bytes, Map or Mask)
         Names, as `Request.outputs` announces them, and contents. A generator makes each file when
         the one before it is written, so that only one of them is in memory.
     inputs : iterable of dict
@@ -76,7 +78,7 @@ class Result:
         Files of an earlier run that the new ones contradict: removed once those are written.
     """
 
-    files: Iterable[tuple[str, bytes | Sequence[bytes | memoryview]]] = ()
+    files: Iterable[tuple[str, Content]] = ()
     inputs: Iterable[dict[str, Any]] = ()
     counts: Mapping[str, Any] = field(default_factory=dict)
     parameters: Mapping[str, Any] | None = None
@@ -212,7 +214,8 @@ class Request(BaseModel):
     def outputs(self) -> list[str]:
         """Names of the files it writes, without the provenance; none where it only prints.
 
-        By default the one that `output` names.
+        By default the one that `output` names. A BIDS dataset is made of the same files under
+        names that depend on the data.
         """
         return [self.target.path.name] if vars(self).get("output") else []
 
@@ -282,20 +285,32 @@ class Request(BaseModel):
             return result
         from ..files.writing import provenance_bytes, write_atomically
 
-        folder, record = self.target.folder, self.target.record
-        with write_atomically(folder, [*names, record], vars(self)["overwrite"]) as writer:
+        folder, record, overwrite = self.target.folder, self.target.record, vars(self)["overwrite"]
+        is_dataset = bool(vars(self).get("bids"))
+        earlier = earlier_files(folder, record) if is_dataset else frozenset()
+        names = [*DATASET_FILES] if is_dataset else names
+        with write_atomically(folder, [*names, record], overwrite) as writer:
             result = self._with_all_notes(self.run(progress))
             if errors := self._errors(result):
                 raise NotesAreErrors(errors)
-            for name, content in result.files:
-                writer.add(name, *([content] if isinstance(content, bytes) else content))
+            for name, content in self._as_dataset(result) if is_dataset else result.files:
+                if is_dataset:  # the space of the data is part of the names
+                    writer.announce(name, overwrite)
+                writer.add(name, *parts_of(content))
                 del content  # the next one takes its place in memory
             if record not in writer.sums:
                 parameters = self.parameters() if result.parameters is None else result.parameters
                 values = (self.command, parameters, list(result.inputs), result.counts)
                 writer.add(record, provenance_bytes(*values, writer.sums))
-        left = [note for path in result.obsolete if (note := _remove(path))]
+        obsolete = [*result.obsolete, *(folder / name for name in earlier - writer.sums.keys())]
+        left = [note for path in obsolete if (note := _remove(path))]
         return replace(result, notes=[*result.notes, *left])
+
+    def _as_dataset(self, result: Result) -> Iterator[tuple[str, Content]]:
+        """The files of a result as those of a BIDS derivative dataset."""
+        sentence, _ = about(type(self))
+        derivative = Derivative(self.command, sentence, self.shared_command)
+        return derivative.files(result.files, list(result.inputs))
 
     def _errors(self, result: Result) -> list[str]:
         """The notes that are errors, as the request is strict."""
@@ -320,7 +335,9 @@ class Request(BaseModel):
 
     def files_line(self) -> str:
         """How many files are written where, for the last line."""
-        return f"{counted(len(self.outputs()) + 1, 'file')} in {self.target.folder}"
+        names = self.outputs()
+        number = count_files(names) if vars(self).get("bids") else len(names)
+        return f"{counted(number + 1, 'file')} in {self.target.folder}"
 
     @property
     def changed(self) -> dict[str, Any]:
@@ -376,6 +393,16 @@ class Request(BaseModel):
         else:
             arguments = [*places, *options]
         return " ".join(map(shell_word, ["lesion-dash", self.command, *arguments]))
+
+    @property
+    def shared_command(self) -> str:
+        """The command line without passwords of URLs, for what is passed on with the results."""
+        paths = {
+            name: tuple(shown) if isinstance(shown := shown_path(value), list) else shown
+            for name, value in self
+            if argument_of(type(self).model_fields[name]).is_path
+        }
+        return self.model_copy(update=paths).as_command()
 
 
 def python_of(requests: Iterable[Request]) -> str:

@@ -10,6 +10,7 @@ from ..core import defaults
 from ..core.errors import InputError
 from ..core.text import counted
 from . import fields
+from .contents import Content
 from .fields import option, source
 from .inputs import check_overlap, load_folder, open_atlas, side_notices
 from .request import Progress, Request, Result
@@ -31,6 +32,7 @@ class SizeBias(Request):
     masks: fields.Masks
     output: fields.Output
     overwrite: fields.Overwrite
+    bids: fields.Bids
     strict: fields.Strict
     min_patients: fields.MinPatients
     permutations: fields.Permutations
@@ -80,7 +82,6 @@ class SizeBias(Request):
         from ..atlas.atlas import atlas_input
         from ..cohort.cohort import cohort_input
         from ..core.tables import csv_bytes
-        from ..images.maps import nifti_bytes
         from ..stats.permutation import permute_volumes
         from ..stats.size_bias import FILE_NAME, STATEMENT, find_size_clusters, mean_contrast
 
@@ -96,10 +97,6 @@ class SizeBias(Request):
             progress("shuffling volumes", "permutation"),
         )
         means = mean_contrast(cohort, self.min_patients)
-        maps = [
-            (name, nifti_bytes(image.to_nifti()))
-            for name, image in (means.files | test.files).items()
-        ]
         counts = {
             "patients": test.n_patients,
             "cohort_mean_mm3": means.cohort_mean,
@@ -110,7 +107,8 @@ class SizeBias(Request):
             "notes": list(test.notes),
             "statement": STATEMENT,
         }
-        files = [*maps, ("patients.csv", cohort.files_csv)]
+        files: list[tuple[str, Content]] = [*(means.files | test.files).items()]
+        files.append(("patients.csv", cohort.files_csv))
         if self.clusters:
             files.append((FILE_NAME, csv_bytes(find_size_clusters(test, means, atlas).table)))
         return Result(

@@ -29,6 +29,7 @@ class Stats(Request):
     masks: fields.Masks
     output: fields.Output
     overwrite: fields.Overwrite
+    bids: fields.Bids
     strict: fields.Strict
     std: defaults.Std = option(
         "SD divided by n (population) or by n - 1, which is NaN where one patient is lesioned",
@@ -95,9 +96,6 @@ class Stats(Request):
 
 def _files(listing: CohortListing, stats: FolderStats) -> Iterator[tuple[str, Any]]:
     """The maps one by one; the tables of many patients take their place in memory."""
-    from ..images.maps import nifti_parts
-
-    for name, image in stats.files.items():
-        yield name, nifti_parts(image.to_nifti())
-    del stats, image
+    yield from stats.files.items()
+    del stats
     yield "patients.csv", listing.files_csv

@@ -35,6 +35,7 @@ from .spaces import common_space, note_on_space, notes_on_spaces
 _OURS = re.compile(
     r"([ab]_)?lesion_(totalvol_(mean|std|median)_given_voxel|patients_per_voxel)|overlap_map|"
     r"mask_atlas|lesion_(frequency|totalvol_(mean|std))_difference|"
+    r"space-\w+_res-\w+mm_(stat-\w+_desc-\w+_statmap|label-L_desc-\w+_mask)|"  # of `--bids`
     r"lesion_size_(above_(weighted_)?mean|statistic|(minus_log10_)?(corrected_)?p)",
     re.IGNORECASE,
 )

@@ -141,6 +141,8 @@ def space_named(label: str, source: str) -> StatedSpace:
     'scanner'
     """
     small = label.casefold()
+    if small == "study":  # of BIDS: a space that no standard template defines
+        return StatedSpace("unknown", "", source)
     if small in _OF_A_SCAN:
         return StatedSpace("scanner", "", source)
     if _ANY_MNI.fullmatch(small):

@@ -41,6 +41,21 @@ def tsv_bytes(table: pd.DataFrame) -> bytes:
     return _delimited(table, "\t", "n/a")
 
 
+def tsv_of_csv(content: bytes) -> bytes:
+    r"""A table that `csv_bytes` or `csv_rows` wrote, as BIDS asks for: the same text in its cells.
+
+    BIDS quotes no cell, so that tabs and line breaks within one are spaces.
+
+    Examples
+    --------
+    >>> tsv_of_csv(b'region,mean\n"A, B",4.5\nC,\n')
+    b'region\tmean\nA, B\t4.5\nC\tn/a\n'
+    """
+    rows = csv.reader(io.StringIO(content.decode(), newline=""))
+    lines = ("\t".join(re.sub(r"[\t\r\n]+", " ", cell) or "n/a" for cell in row) for row in rows)
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
 def csv_rows(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> bytes:
     r"""Rows as `csv_bytes` has them; a cell is empty where a value is None.
 

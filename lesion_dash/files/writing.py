@@ -44,6 +44,17 @@ class AtomicWriter:
         self.sums: dict[str, str] = {}
         self._waiting: list[tuple[Path, Path]] = []
 
+    def announce(self, name: str, overwrite: bool = False) -> None:
+        """Add a file to those that will be written, of which the name was not known before.
+
+        Raises
+        ------
+        InputError
+            Where it is there already.
+        """
+        check_absent(self.folder, [name], overwrite)
+        self._names |= {name}
+
     def add(self, name: str, *parts: bytes | memoryview) -> None:
         """Write a file under a temporary name in the results folder, and flush it to disk.
 

@@ -72,6 +72,10 @@ class Map:
         What was unusual about the file, a sentence each.
     sha256 : str
         Of the file it was read from, where it was.
+    statistic : str
+        What its numbers are, in one word, such as ``mean`` or ``t``; empty where it is not known.
+    meaning : str
+        The same in a sentence.
 
     Examples
     --------
@@ -90,6 +94,8 @@ class Map:
     description: str
     notes: tuple[str, ...] = ()
     sha256: str = ""
+    statistic: str = ""
+    meaning: str = ""
 
     def value_at(self, mm: ArrayLike) -> float:
         """The value at the voxel nearest to a world point in mm, NaN outside the image."""

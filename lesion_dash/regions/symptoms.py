@@ -161,6 +161,7 @@ def region_maps(tests: ColumnTests, atlas: Atlas) -> VoxelMaps:
             unit=unit.format(score),
             file=f"region_{key}.nii",
             meaning=meaning,
+            statistic=key,
             title=f"Regions: {label.format(score)}",
             colormap="viridis_r" if key == "corrected_p" else "coolwarm",
         ).made("")

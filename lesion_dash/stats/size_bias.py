@@ -67,6 +67,7 @@ PERMUTATION_QUANTITIES = tuple(
         label=f"{key} of mean total lesion volume",
         file=f"lesion_size_{key}.nii",
         meaning=meaning,
+        statistic="z" if key == "statistic" else key,
     )
     for key, meaning in {
         "statistic": "Mean volume minus the cohort's, in standard deviations over permutations.",

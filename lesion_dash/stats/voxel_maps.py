@@ -43,6 +43,8 @@ class Quantity:
         How its map was made, for the header of its file (79 characters at most).
     background : float
         Value of its map at voxels that are not among those of a result.
+    statistic : str
+        In one word, such as ``t``, for ``stat-`` in names of BIDS; the key where it is empty.
 
     Examples
     --------
@@ -61,11 +63,13 @@ class Quantity:
     colormap: str = "viridis"
     header: str = ""
     background: float = np.nan
+    statistic: str = ""
 
     def __post_init__(self) -> None:
         title = self.title or f"{self.label[:1].upper()}{self.label[1:]}"
         object.__setattr__(self, "title", title)
         object.__setattr__(self, "short_title", self.short_title or title)
+        object.__setattr__(self, "statistic", self.statistic or self.key)
 
     @property
     def display(self) -> tuple[float, str]:
@@ -83,7 +87,15 @@ class Quantity:
         """The map of a value at every voxel of a grid, the first axis fastest."""
         values.setflags(write=False)
         array = values.reshape(grid.shape, order="F")
-        return Map(self.label, array, grid, self.unit, self.header)
+        return Map(
+            self.label,
+            array,
+            grid,
+            self.unit,
+            self.header,
+            statistic=self.statistic,
+            meaning=self.meaning,
+        )
 
 
 def file_names(quantities: Iterable[Quantity]) -> dict[str, str]:

@@ -135,6 +135,7 @@ def symptom_quantities(
                 file=f"{key}.nii",
                 meaning=f"{meaning} The test is given {what}, this is not." if what else meaning,
                 colormap=colormap,
+                statistic=name if key == "statistic" else key,
                 # The label alone may fill a header, which is cut.
                 header=f"{_SHORT.get(key, key)} of {score}, not given {what}" if what else "",
             )
