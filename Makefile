@@ -47,7 +47,7 @@ test: $(STAMP)-test  ## Check style and types, run all tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup -m "not browser"
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m browser
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m browser tests
 
 bench: $(STAMP)-test  ## Measure speed and memory
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
@@ -56,8 +56,8 @@ format: $(STAMP)-test  ## Put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(STAMP)-test  ## Write the table of commands and options
-	$(BIN)/python docs/write_commands.py
+docs: $(STAMP)-test  ## Build the docs site below build/docs/html
+	$(BIN)/python docs/build_site.py
 
 # Keeps the releases that are pinned already; LOCK_OPTIONS=--upgrade takes the newest.
 lock:  ## Write constraints.txt and constraints-all.txt (needs uv: pip install uv)

@@ -1,20 +1,33 @@
-"""Write docs/commands.md, the table of commands and options, from the requests: `make docs`."""
+"""Write docs/commands.md and docs/columns.md from the package: `make docs`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
+from lesion_dash.analyses.columns import COLUMNS, PARTS, PATTERNS, unit_of
 from lesion_dash.analyses.fields import argument_of, bounds_of, choices_of, default_text, flag_of
 from lesion_dash.analyses.request import Request, about, home_of
 from lesion_dash.cli import commands
 
 PAGE = Path(__file__).with_name("commands.md")
+COLUMNS_PAGE = Path(__file__).with_name("columns.md")
 HEAD = """# Commands and options
 
 Written by `make docs` from the requests in `lesion_dash.analyses`, each of which can be made in
 Python as well: `print(Stats(masks="masks", output="results").execute())` writes and prints what
 `lesion-dash stats masks -o results` does.
+"""
+
+COLUMNS_HEAD = """# Columns of tables
+
+All columns of the tables that commands and the dashboard write;
+[the files](terminal.md#what-is-written) stand with the commands. Columns of a participants
+table keep their names. Tables of lesion load have a column for each region, named after its number
+and name. Cells are empty where there is no value.
+
+| column | unit | meaning |
+|---|---|---|
 """
 
 
@@ -45,10 +58,20 @@ def _code(text: str) -> str:
     return f"`{text}`" if text else ""
 
 
+def columns_page() -> str:
+    """The page of all columns, in the order of the alphabet."""
+    rows = sorted({**COLUMNS, **PATTERNS}.items())
+    lines = [f"| `{name}` | {unit_of(name)} | {meaning} |\n" for name, meaning in rows]
+    parts = [f"`{part}` for {values.replace('|', ', ')}" for part, values in PARTS.items()]
+    known = [part for part in parts if "\\" not in part and ".+" not in part]
+    return COLUMNS_HEAD + "".join(lines) + f"\nCapitals stand for parts: {'; '.join(known)}.\n"
+
+
 def write() -> None:
-    """Write the page where it has changed."""
-    if PAGE.read_text(encoding="utf-8") != page():
-        PAGE.write_text(page(), encoding="utf-8")
+    """Write the pages that have changed."""
+    for file, text in ((PAGE, page()), (COLUMNS_PAGE, columns_page())):
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            file.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

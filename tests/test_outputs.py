@@ -15,12 +15,14 @@ compared is therefore what is counted exactly.
 from __future__ import annotations
 
 import contextlib
+import csv
 import gzip
 import hashlib
 import io
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 import tempfile
@@ -28,13 +30,16 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from matplotlib import image
 from reports import text_of
 
+from lesion_dash.analyses.columns import meaning_of
 from lesion_dash.cli import main
 
 SAMPLE_DATA = Path(__file__).resolve().parent.parent / "sample_data"
+DOCS = SAMPLE_DATA.parent / "docs"
 TABLE = Path(__file__).with_name("outputs.json")
 
 A, B = "sample_data/cohort_a", "sample_data/cohort_b"
@@ -230,11 +235,16 @@ def checksum(data: bytes) -> str:
 
 
 @pytest.fixture(scope="module")
-def outputs(tmp_path_factory) -> Iterator[dict[str, str]]:
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("outputs")
+
+
+@pytest.fixture(scope="module")
+def outputs(folder) -> Iterator[dict[str, str]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COLUMNS", "100")
         patch.setenv("MPLBACKEND", "agg")
-        yield run_all(tmp_path_factory.mktemp("outputs"))
+        yield run_all(folder)
 
 
 def test_every_command_gives_what_it_always_gave(outputs):
@@ -242,6 +252,46 @@ def test_every_command_gives_what_it_always_gave(outputs):
     if expected.pop("computer") != computer():
         outputs, expected = exact(outputs), exact(expected)
     assert outputs == expected
+
+
+def header(path: Path) -> list[str]:
+    separator = "\t" if path.suffix == ".tsv" else ","
+    with path.open(encoding="utf-8", newline="") as file:
+        return next(csv.reader(file, delimiter=separator))
+
+
+def test_every_column_is_explained(outputs, folder):
+    own = {*header(SAMPLE_DATA / "participants.tsv"), "sex=M"}
+    region = re.compile(r"\d+_Synthetic .*|ROI \d+")
+    tables = [path for path in folder.rglob("*.[ct]sv") if "sample_data" not in path.parts]
+    assert len(tables) > 30
+    for table in tables:
+        names = [name for name in header(table) if not region.fullmatch(name)]
+        unknown = [name for name in names if not meaning_of(name)]
+        assert set(unknown) <= own, table
+
+
+def test_five_commands_of_the_docs_lead_from_an_array_to_signal_to_noise(
+    outputs, folder, monkeypatch
+):
+    monkeypatch.chdir(folder)
+    page = (DOCS / "scans.md").read_text(encoding="utf-8")
+    lines = page.replace("\\\n", " ").splitlines()
+    workflow = [shlex.split(line)[1:] for line in lines if line.startswith("lesion-dash ")]
+    assert [name for name, *_ in workflow] == ["convert", "register", "mask", "mask", "snr"]
+    for arguments in workflow:
+        if arguments[0] == "register":  # it takes long, and has run
+            moved = {"results/eye/scan.nii.gz": SCAN, "results/eye/registered": "register"}
+            assert [moved.get(text, text) for text in arguments] == COMMANDS["register"]
+            shutil.copytree("register", "results/eye/registered")
+        else:
+            assert main(arguments) == 0
+    values = pd.read_csv("results/eye/snr.csv").set_index("measure")["value"]
+    assert "SNR of 29.8 (95 % interval 29.2 to 30.3)" in page
+    assert "CNR of 17.7" in page
+    # Another processor may shift the result by a hundredth of a millimetre, and so a voxel.
+    assert values["snr_air"] == pytest.approx(29.8, abs=0.3)
+    assert values["cnr_air"] == pytest.approx(17.7, abs=0.3)
 
 
 def test_every_command_is_run():

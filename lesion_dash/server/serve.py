@@ -37,6 +37,13 @@ if TYPE_CHECKING:
 
 TEMPLATE = "lesion_dash"
 
+_EXTENSIONS = (
+    "@jupyter-widgets/jupyterlab-manager",
+    "@voila-dashboards/widgets-manager8",
+    "anywidget",
+)
+"""Extensions of the page, which draw its widgets; voila.json has them as well."""
+
 _IDLE_SECONDS = 5 * 60  # without a page; a page that lost its connection comes back sooner
 _CHECK_SECONDS = 60
 _SECONDS_TO_OPEN = 120
@@ -189,6 +196,8 @@ def _settle_voila(config: Config) -> None:
     settings.allow_template_override = "NO"
     settings.allow_theme_override = "NO"
     settings.file_allowlist = []
+    # Other extensions of a JupyterLab in the same environment ask for parts of it that Voila lacks.
+    settings.extension_allowlist = list(_EXTENSIONS)
     settings.show_tracebacks = False
     settings.strip_sources = True
     settings.multi_kernel_manager_class = "lesion_dash.server.kernels.PatientKernelManager"

@@ -343,7 +343,8 @@ def test_voila_typed_by_hand(
     tmp_path: Path, sample_data: Path, open_page: Callable[..., Any]
 ) -> None:
     (tmp_path / "sample_data").symlink_to(sample_data)
-    (tmp_path / "app.ipynb").write_bytes((ROOT / "app.ipynb").read_bytes())
+    for name in ("app.ipynb", "voila.json"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     paths = os.pathsep.join([str(ROOT / "share" / "jupyter"), os.environ.get("JUPYTER_PATH", "")])
     environment = os.environ | {"PYTHONPATH": str(ROOT), "JUPYTER_PATH": paths.strip(os.pathsep)}
     command = [sys.executable, "-m", "voila", "app.ipynb", "--no-browser", f"--port={find_port()}"]

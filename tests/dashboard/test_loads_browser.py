@@ -15,8 +15,8 @@ import pytest
 
 pytestmark = pytest.mark.browser
 
-FIRST, MORE = 4, 8
-FLAT = 40 * 2**20  # bytes; each page moves more than that through the server
+FIRST, MORE = 2, 6
+FLAT = 30 * 2**20  # bytes; each page moves more than that through the server
 
 
 def server_at(url: str) -> psutil.Process:
