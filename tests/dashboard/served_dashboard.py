@@ -58,17 +58,22 @@ class Served:
     port: int
     log: Path | None = None
     cookie: str = ""
+    base: str = ""
+    """The path below which it is served, without the slash at its end."""
 
     def ask(self, path: str = "/", method: str = "GET", body: str = "", **headers: str) -> Answer:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = self.connection()
         try:
-            connection.request(method, path, body or None, given)
+            connection.request(method, f"{self.base}{path}", body or None, given)
             answer = connection.getresponse()
             text = answer.read().decode("utf-8", "replace")
             return Answer(answer.status, dict(answer.getheaders()), text)
         finally:
             connection.close()
+
+    def connection(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
 
     def logged(self, pattern: str) -> bool:
         """Whether the log holds this line; an answer may arrive before its line is written."""
@@ -80,14 +85,15 @@ class Served:
         return bool(match)
 
     def log_in(self) -> None:
-        form = urllib.parse.urlencode({"token": TOKEN, "next": "/?k=7"})
+        target = f"{self.base}/?k=7"
+        form = urllib.parse.urlencode({"token": TOKEN, "next": target})
         content = "application/x-www-form-urlencoded"
         answer = self.ask("/login", "POST", form, Content_Type=content, Origin=self.origin)
-        assert (answer.status, answer.headers["Location"]) == (302, "/?k=7")
+        assert (answer.status, answer.headers["Location"]) == (302, target)
         cookie = answer.headers["Set-Cookie"]
-        assert "HttpOnly" in cookie
-        assert "SameSite=Strict" in cookie
-        assert "Secure" not in cookie
+        attributes = cookie.split("; ")
+        assert {"HttpOnly", "SameSite=Strict", f"Path={self.base}/"} <= {*attributes}
+        assert ("Secure" in attributes) is self.origin.startswith("https:")
         self.cookie = cookie.partition(";")[0]
 
     def open_page(self) -> Answer:
@@ -106,12 +112,15 @@ class Served:
         health: dict[str, Any] = json.loads(self.ask("/health").text)
         return health
 
+    def socket_request(self, path: str, headers: dict[str, str]) -> HTTPRequest:
+        return HTTPRequest(f"ws://127.0.0.1:{self.port}{path}", headers=headers, request_timeout=30)
+
     @asynccontextmanager
     async def connect(
         self, kernel: str, protocols: tuple[str, ...] = (PROTOCOL,), **headers: str
     ) -> AsyncIterator[Any]:
-        url = f"ws://127.0.0.1:{self.port}/api/kernels/{kernel}/channels?session_id=probe"
-        request = HTTPRequest(url, headers=headers, request_timeout=30)
+        path = f"{self.base}/api/kernels/{kernel}/channels?session_id=probe"
+        request = self.socket_request(path, headers)
         connection = await websocket_connect(request, subprotocols=protocols)
         stream = connection.protocol.stream
         try:
@@ -169,6 +178,7 @@ def serving(
     data_root: Path,
     *options: str,
     before: tuple[str, ...] = (),
+    base: str = "",
     **variables: str,
 ) -> Iterator[Served]:
     """Start a dashboard with a token, wait until it answers, and end it.
@@ -181,11 +191,12 @@ def serving(
     port = find_port()
     command = [*before, sys.executable, "-m", "lesion_dash.cli", "serve", *options]
     command += ["--data-root", str(data_root), "--port", str(port), "--token-file", str(token_file)]
+    command += ["--base-url", f"{base}/"] if base else []
     environment = os.environ | {"PYTHONPATH": str(SOURCES)} | variables
     log = folder / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, env=environment, cwd=folder)
-    served = Served(process, port, log)
+    served = Served(process, port, log, base=base)
     with ended(process):
         wait_for(lambda: answers(served))
         served.log_in()
@@ -218,13 +229,15 @@ def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
         process.wait(30)
 
 
-def start_server(root: Path, port: int, before: str = "", output: Any = None) -> Served:
+def start_server(
+    root: Path, port: int, before: str = "", output: Any = None, base: str = ""
+) -> Served:
     """Serve a data root to this computer, after other code; gives it once it answers."""
-    settings = f"{str(root)!r}, port={port}"
+    settings = f"{str(root)!r}, port={port}, base_url='{base}/'"
     code = f"{before}\nfrom lesion_dash.server.serve import serve; serve({settings})"
     environment = os.environ | {"PYTHONPATH": str(SOURCES)}
     process = subprocess.Popen([sys.executable, "-c", code], stdout=output, env=environment)
-    served = Served(process, port)
+    served = Served(process, port, base=base)
     wait_for(lambda: answers(served))
     return served
 
