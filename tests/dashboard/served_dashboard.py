@@ -142,6 +142,10 @@ class Served:
 
     def widgets(self, kernel: str) -> list[dict[str, Any]]:
         """The state of each widget of a page."""
+        return list(self.models(kernel).values())
+
+    def models(self, kernel: str) -> dict[str, dict[str, Any]]:
+        """The state of each widget of a page, by its id."""
         comm = {"comm_id": uuid.uuid4().hex}
         opening = {"target_name": "jupyter.widget.control", "data": {}}
         asking = {"data": {"method": "request_states"}}
@@ -155,9 +159,27 @@ class Served:
                     _, parts = deserialize_msg_from_ws_v1(await connection.read_message())
                     content = json.loads(parts[3])
                     if content.get("comm_id") == comm["comm_id"]:
-                        return [model["state"] for model in content["data"]["states"].values()]
+                        models = content["data"]["states"].items()
+                        return {identity: model["state"] for identity, model in models}
 
         return asyncio.run(asyncio.wait_for(probe(), 60))
+
+    def tell(self, kernel: str, widget: str, content: dict[str, Any], *buffers: bytes) -> None:
+        """Send a widget, named by its id, a message as its script does."""
+        data = {"comm_id": widget, "data": {"method": "custom", "content": content}}
+        sent = message("comm_msg", data, buffers=list(buffers))
+
+        async def probe() -> None:
+            async with self.connect(kernel, Cookie=self.cookie) as connection:
+                await connection.write_message(sent, binary=True)
+                # Answered after it.
+                await connection.write_message(message("kernel_info_request", {}), binary=True)
+                heard = ""
+                while heard != "kernel_info_reply":
+                    _, parts = deserialize_msg_from_ws_v1(await connection.read_message())
+                    heard = json.loads(parts[0])["msg_type"]
+
+        asyncio.run(asyncio.wait_for(probe(), 60))
 
     def send(self, kernel: str, sent: bytes | str) -> tuple[int | None, str | None]:
         """Send one message, hear until the connection ends, and why it did."""
@@ -291,6 +313,8 @@ def message(
         "version": "5.3",
     }
     metadata = {"version": version} if version else {}
-    parts = {"parent_header": {}, "metadata": metadata, "content": content, "buffers": []}
-    pack = {"header": header, **parts, **more}
-    return serialize_msg_to_ws_v1(pack, channel, lambda part: json.dumps(part).encode())
+    given = {"header": header, "parent_header": {}, "metadata": metadata, "content": content}
+    given |= more
+    kinds = ("header", "parent_header", "metadata", "content")
+    parts = [json.dumps(given[kind]).encode() for kind in kinds]
+    return serialize_msg_to_ws_v1([*parts, *given.get("buffers", ())], channel)
