@@ -76,6 +76,11 @@ class Serve(Request):
         "FILE",
         default=None,
     )
+    base_url: str = option(
+        "path below which it is served, where a proxy shows it there, such as /lesions/",
+        "PATH",
+        default=defaults.BASE_URL,
+    )
     max_kernels: int = option(
         "pages open at once, about 200 MB each and more with large cohorts",
         "N",

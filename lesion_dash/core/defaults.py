@@ -138,5 +138,8 @@ LOOPBACK: Final = "127.0.0.1"
 PORT: Final = 8866
 """As Voila has it."""
 
+BASE_URL: Final = "/"
+"""The dashboard has a name, or a port, of its own."""
+
 MAX_KERNELS: Final = 10
 """Pages open at once: with 200 MB each, what a computer of 4 GB has room for."""

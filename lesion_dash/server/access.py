@@ -11,11 +11,12 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..core.defaults import LOOPBACK
+from ..core.defaults import BASE_URL, LOOPBACK
 from ..core.errors import InputError
 from ..dashboard.own_server import OWN_NAMES, host_name
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_BASE_URL = re.compile(r"/((?!\.{1,2}/)([\w.~@-]|%[0-9A-Fa-f]{2})+/)*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,24 @@ class Access:
         What visitors log in with; empty on one's own computer.
     generated : bool
         Whether the token was made up here, and has to be told.
+    base_url : str
+        The path of the dashboard as browsers see it, with a slash at both ends.
+    socket_file : Path, optional
+        A socket in the file system to listen on, in place of an address and a port. No browser
+        reaches it: what comes was let in by a program of this account, which knows the names.
     """
 
     address: str = LOOPBACK
     names: tuple[str, ...] = OWN_NAMES
     token: str = field(default="", repr=False)
     generated: bool = False
+    base_url: str = BASE_URL
+    socket_file: Path | None = None
 
     @property
     def is_wide(self) -> bool:
         """Whether others than this computer's accounts can reach it."""
-        return bool(self.token)
+        return bool(self.token) or self.socket_file is not None
 
     def answers_to(self, host: str) -> bool:
         """Whether a Host header names this dashboard.
@@ -60,7 +68,7 @@ class Access:
         False
         """
         name = host_name(host)
-        if name in self.names:
+        if name in self.names or self.socket_file is not None:
             return True
         return self.address in {"0.0.0.0", "::"} and _as_address(name) is not None
 
@@ -71,17 +79,21 @@ class Access:
         --------
         >>> Access().url(8866)
         'http://127.0.0.1:8866/'
+        >>> Access(base_url="/lesions/").url(8866)
+        'http://127.0.0.1:8866/lesions/'
         """
         address = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(
             self.address, self.address
         )
-        return f"http://{f'[{address}]' if ':' in address else address}:{port}/"
+        return f"http://{f'[{address}]' if ':' in address else address}:{port}{self.base_url}"
 
 
 def arrange_access(
     host: str = LOOPBACK,
     hostname: str | None = None,
     token_file: str | os.PathLike[str] | None = None,
+    base_url: str = BASE_URL,
+    socket_file: str | os.PathLike[str] | None = None,
 ) -> Access:
     """Settle who may come; whatever others can reach has a token.
 
@@ -93,6 +105,10 @@ def arrange_access(
         Name that visitors' browsers use, such as a proxy's.
     token_file : path, optional
         Holds the token; otherwise one is made up where one is needed.
+    base_url : str
+        Path below which the dashboard is served, such as ``/lesions/``.
+    socket_file : path, optional
+        A socket to listen on in place of the address; it needs neither name nor token.
 
     Returns
     -------
@@ -101,7 +117,7 @@ def arrange_access(
     Raises
     ------
     InputError
-        Where the address, the name or the file is none.
+        Where the address, the name, the path or the file is none.
 
     Examples
     --------
@@ -110,6 +126,9 @@ def arrange_access(
     >>> len(arrange_access("0.0.0.0").token)
     43
     """
+    path = checked_base_url(base_url)
+    if socket_file is not None:
+        return Access(base_url=path, socket_file=Path(socket_file))
     address = _as_address(LOOPBACK if host == "localhost" else host)
     if address is None:
         raise InputError(f"--host {host}", "is no IP address", f"give one, such as {LOOPBACK}")
@@ -123,7 +142,7 @@ def arrange_access(
     token = secrets.token_urlsafe(32) if generated else ""
     if token_file is not None:
         token = read_token(token_file)
-    return Access(str(address), tuple(dict.fromkeys(names)), token, generated)
+    return Access(str(address), tuple(dict.fromkeys(names)), token, generated, path)
 
 
 def _as_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -140,6 +159,38 @@ def _checked_name(hostname: str) -> str:
         remedy = "give it alone, as in lab.example.org, without https:// and without a port"
         raise InputError(f"--hostname {hostname}", problem, remedy)
     return name
+
+
+def checked_base_url(base_url: str) -> str:
+    """The path of a dashboard; the slash at its end may be missing.
+
+    Parameters
+    ----------
+    base_url : str
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+        Where it is no path as browsers send it.
+
+    Examples
+    --------
+    >>> checked_base_url("/lab/lesions")
+    '/lab/lesions/'
+    """
+    path = f"{base_url.removesuffix('/')}/"
+    if not _BASE_URL.fullmatch(path):
+        problem = "is no path of an address"
+        remedy = (
+            "give it with a slash in front and without the name, as in /lesions/; "
+            "write letters other than a-z, 0-9 and .-_~@ as browsers do, as in %20"
+        )
+        raise InputError(f"--base-url {base_url}", problem, remedy)
+    return path
 
 
 SHORTEST = 32

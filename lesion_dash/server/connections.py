@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Awaitable
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from tornado.httpserver import HTTPServer
@@ -19,7 +20,7 @@ from tornado.httputil import (
 )
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream
-from tornado.netutil import bind_sockets
+from tornado.netutil import bind_sockets, bind_unix_socket
 
 from .request_log import log_sentence
 
@@ -78,6 +79,11 @@ class BoundedServer(HTTPServer):
         """
         for listening in bind_sockets(port, address):
             IOLoop.current().add_handler(listening, self._accept, IOLoop.READ)
+
+    def accept_at_file(self, place: Path) -> None:
+        """Accept connections of this account at a socket in the file system."""
+        listening = bind_unix_socket(str(place), mode=0o600)
+        IOLoop.current().add_handler(listening, self._accept, IOLoop.READ)
 
     def _accept(self, listening: socket.socket, _events: int) -> None:
         for _ in range(_ACCEPTED_AT_ONCE):

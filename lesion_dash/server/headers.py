@@ -50,7 +50,8 @@ def content_rules(access: Access) -> str:
     >>> content_rules(Access()).partition(";")[0]
     "default-src 'self'"
     """
-    names = [name for name in access.names if ":" not in name]
+    # Only the proxy in front of a socket file knows the name.
+    names = [name for name in access.names if ":" not in name and access.socket_file is None]
     sockets = " ".join(f"ws://{name}:* wss://{name}:*" for name in names)
     rules = (
         "default-src 'self'",

@@ -79,5 +79,6 @@ class LoginPage(PlainErrors, JupyterHandler):
     @property
     def _target(self) -> str:
         """Only the dashboard itself, with its choices: never another site."""
-        target = self.get_argument("next", "/")
-        return target if target.startswith("/?") and target.isprintable() else "/"
+        home = self.base_url
+        target = self.get_argument("next", home)
+        return target if target.startswith(f"{home}?") and target.isprintable() else home

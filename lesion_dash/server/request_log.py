@@ -13,10 +13,8 @@ if TYPE_CHECKING:
 
 
 _LOG = logging.getLogger("lesion_dash.requests")
-_QUIET = (
-    *("/voila/static/", "/voila/templates/", "/voila/labextensions/", "/voila/api/"),
-    *("/scripts/", "/health"),
-)
+# Below whatever path the dashboard is served.
+_QUIET = re.compile(r"/voila/(static|templates|labextensions|api)/|/scripts/|/health$")
 _KERNEL = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _QUERY = re.compile(r"(\?|%3f).*", re.IGNORECASE | re.DOTALL)
 _ADDRESS = re.compile(
@@ -33,7 +31,7 @@ _FIRST_ERROR = 400
 def log_request(handler: RequestHandler) -> None:
     """Log an answer; files of the page, and questions after the server's health, when they fail."""
     status, request = handler.get_status(), handler.request
-    if status < _FIRST_ERROR and request.path.startswith(_QUIET):
+    if status < _FIRST_ERROR and _QUIET.search(request.path):
         return
     _LOG.info("%d %s %s", status, request.method, plain_path(request.path))
 

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.defaults import LOOPBACK, MAX_KERNELS, PORT
+from ..core.defaults import BASE_URL, LOOPBACK, MAX_KERNELS, PORT
 from ..core.errors import InputError
 from ..dashboard.environment import (
     ATLAS_VARIABLE,
@@ -58,6 +58,8 @@ def serve(
     host: str = LOOPBACK,
     hostname: str | None = None,
     token_file: str | os.PathLike[str] | None = None,
+    base_url: str = BASE_URL,
+    socket_file: str | os.PathLike[str] | None = None,
     max_kernels: int = MAX_KERNELS,
     kernel_memory: str | None = None,
     atlas: str = "",
@@ -80,6 +82,11 @@ def serve(
         Name visitors' browsers use, such as a proxy's; asks for a token as well.
     token_file : path, optional
         Holds the token; otherwise one is made up where one is needed, and printed once.
+    base_url : str
+        Path below which the dashboard is served, such as ``/lesions/``.
+    socket_file : path, optional
+        A socket to listen on, made here, in place of address and port. This account alone can open
+        it, so that no token is needed; a proxy in front lets visitors in.
     max_kernels : int
         Pages that can be open at once.
     kernel_memory : str, optional
@@ -98,7 +105,7 @@ def serve(
     ------
     InputError
         Where the data root is no folder, the port is taken, Voila is not installed, or the
-        address, the name, the token file or the size of memory cannot be used.
+        address, the name, the token file, the path or the size of memory cannot be used.
     """
     root = Path(data_root).expanduser()
     if not root.is_dir():
@@ -106,9 +113,10 @@ def serve(
     _check_installed()
     from .access import arrange_access
 
-    access = arrange_access(host, hostname, token_file)
+    access = arrange_access(host, hostname, token_file, base_url, socket_file)
     most_memory = memory_of_kernels(kernel_memory)
-    _check_port(port, access)
+    if socket_file is None:
+        _check_port(port, access)
     os.environ[ROOT_VARIABLE] = str(root.resolve())
     os.environ.pop(RESULTS_VARIABLE, None)
     if atlas:
@@ -158,6 +166,9 @@ def server_config(
     config.Voila.ip = access.address
     config.Voila.port = port
     config.Voila.port_retries = 0
+    # Links of the page have the path; the routes are put below it by `Website`.
+    config.Voila.base_url = access.base_url
+    config.Voila.server_url = "/"
     config.Voila.root_dir = str(folder)
     config.Voila.open_browser = open_browser
     config.Voila.log_level = "ERROR"

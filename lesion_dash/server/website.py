@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from jupyter_core.utils import run_sync
 from jupyter_server.base.handlers import APIHandler
 from tornado.ioloop import IOLoop
-from tornado.web import RequestHandler
+from tornado.web import RedirectHandler, RequestHandler
 from voila.app import Voila
 from voila.static_file_handler import TemplateStaticFileHandler
 
@@ -49,22 +50,34 @@ class Website(Voila):  # type: ignore[misc]
         return settings
 
     def init_handlers(self) -> list[Any]:
-        """The routes: the gate first, then health, scripts, login, page, sockets, static files."""
+        """The routes: the gate first, then health, scripts, login, page, sockets, static files.
+
+        Each is written as if the dashboard were served at `/`, and put below its path here alone.
+        """
         self.app.add_transform(SecurityHeaders)
-        routes: list[Any] = [(Gate(self.access), Refusal), ("/health", HealthPage)]
-        routes.append((r"/scripts/([\w.-]+)", ScriptFile))
+        routes: list[Any] = [("/health", HealthPage), (r"/scripts/([\w.-]+)", ScriptFile)]
         for path, handler, *settings in super().init_handlers():
             if not path.startswith(_CLOSED):
                 routes.append((_ADDRESSES.get(path, path), _ours(path, handler), *settings))
-        return routes
+        base = self.access.base_url.removesuffix("/")
+        # jupyter-server-proxy quotes the path of a user's server once more:
+        # https://github.com/jupyterhub/jupyter-server-proxy/blob/v4.6.0/jupyter_server_proxy/handlers.py
+        pattern = re.escape(base).replace("%", "%(?:25)?")
+        below: list[Any] = [(f"{pattern}{path}", *rest) for path, *rest in routes]
+        if base:
+            below.append((pattern, RedirectHandler, {"url": self.access.base_url}))
+        return [(Gate(self.access), Refusal), *below]
 
     def listen(self) -> None:
         """Serve until stopped."""
         set_up_logs(self.log)
         max_connections = connection_limit(raise_descriptors(), self.kernel_manager.max_kernels)
         server = BoundedServer(self.app, max_connections, max_body_size=_LARGEST_FORM)
-        server.accept_at(self.port, self.ip)
-        announce(self.access, self.port)
+        if self.access.socket_file is None:
+            server.accept_at(self.port, self.ip)
+            announce(self.access, self.port)
+        else:
+            server.accept_at_file(self.access.socket_file)
         if self.open_browser:
             self.launch_browser()
         self.ioloop = IOLoop.current()

@@ -58,17 +58,22 @@ class Served:
     port: int
     log: Path | None = None
     cookie: str = ""
+    base: str = ""
+    """The path below which it is served, without the slash at its end."""
 
     def ask(self, path: str = "/", method: str = "GET", body: str = "", **headers: str) -> Answer:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = self.connection()
         try:
-            connection.request(method, path, body or None, given)
+            connection.request(method, f"{self.base}{path}", body or None, given)
             answer = connection.getresponse()
             text = answer.read().decode("utf-8", "replace")
             return Answer(answer.status, dict(answer.getheaders()), text)
         finally:
             connection.close()
+
+    def connection(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
 
     def logged(self, pattern: str) -> bool:
         """Whether the log holds this line; an answer may arrive before its line is written."""
@@ -80,14 +85,15 @@ class Served:
         return bool(match)
 
     def log_in(self) -> None:
-        form = urllib.parse.urlencode({"token": TOKEN, "next": "/?k=7"})
+        target = f"{self.base}/?k=7"
+        form = urllib.parse.urlencode({"token": TOKEN, "next": target})
         content = "application/x-www-form-urlencoded"
         answer = self.ask("/login", "POST", form, Content_Type=content, Origin=self.origin)
-        assert (answer.status, answer.headers["Location"]) == (302, "/?k=7")
+        assert (answer.status, answer.headers["Location"]) == (302, target)
         cookie = answer.headers["Set-Cookie"]
-        assert "HttpOnly" in cookie
-        assert "SameSite=Strict" in cookie
-        assert "Secure" not in cookie
+        attributes = cookie.split("; ")
+        assert {"HttpOnly", "SameSite=Strict", f"Path={self.base}/"} <= {*attributes}
+        assert ("Secure" in attributes) is self.origin.startswith("https:")
         self.cookie = cookie.partition(";")[0]
 
     def open_page(self) -> Answer:
@@ -106,12 +112,15 @@ class Served:
         health: dict[str, Any] = json.loads(self.ask("/health").text)
         return health
 
+    def socket_request(self, path: str, headers: dict[str, str]) -> HTTPRequest:
+        return HTTPRequest(f"ws://127.0.0.1:{self.port}{path}", headers=headers, request_timeout=30)
+
     @asynccontextmanager
     async def connect(
         self, kernel: str, protocols: tuple[str, ...] = (PROTOCOL,), **headers: str
     ) -> AsyncIterator[Any]:
-        url = f"ws://127.0.0.1:{self.port}/api/kernels/{kernel}/channels?session_id=probe"
-        request = HTTPRequest(url, headers=headers, request_timeout=30)
+        path = f"{self.base}/api/kernels/{kernel}/channels?session_id=probe"
+        request = self.socket_request(path, headers)
         connection = await websocket_connect(request, subprotocols=protocols)
         stream = connection.protocol.stream
         try:
@@ -133,6 +142,10 @@ class Served:
 
     def widgets(self, kernel: str) -> list[dict[str, Any]]:
         """The state of each widget of a page."""
+        return list(self.models(kernel).values())
+
+    def models(self, kernel: str) -> dict[str, dict[str, Any]]:
+        """The state of each widget of a page, by its id."""
         comm = {"comm_id": uuid.uuid4().hex}
         opening = {"target_name": "jupyter.widget.control", "data": {}}
         asking = {"data": {"method": "request_states"}}
@@ -146,9 +159,27 @@ class Served:
                     _, parts = deserialize_msg_from_ws_v1(await connection.read_message())
                     content = json.loads(parts[3])
                     if content.get("comm_id") == comm["comm_id"]:
-                        return [model["state"] for model in content["data"]["states"].values()]
+                        models = content["data"]["states"].items()
+                        return {identity: model["state"] for identity, model in models}
 
         return asyncio.run(asyncio.wait_for(probe(), 60))
+
+    def tell(self, kernel: str, widget: str, content: dict[str, Any], *buffers: bytes) -> None:
+        """Send a widget, named by its id, a message as its script does."""
+        data = {"comm_id": widget, "data": {"method": "custom", "content": content}}
+        sent = message("comm_msg", data, buffers=list(buffers))
+
+        async def probe() -> None:
+            async with self.connect(kernel, Cookie=self.cookie) as connection:
+                await connection.write_message(sent, binary=True)
+                # Answered after it.
+                await connection.write_message(message("kernel_info_request", {}), binary=True)
+                heard = ""
+                while heard != "kernel_info_reply":
+                    _, parts = deserialize_msg_from_ws_v1(await connection.read_message())
+                    heard = json.loads(parts[0])["msg_type"]
+
+        asyncio.run(asyncio.wait_for(probe(), 60))
 
     def send(self, kernel: str, sent: bytes | str) -> tuple[int | None, str | None]:
         """Send one message, hear until the connection ends, and why it did."""
@@ -169,6 +200,7 @@ def serving(
     data_root: Path,
     *options: str,
     before: tuple[str, ...] = (),
+    base: str = "",
     **variables: str,
 ) -> Iterator[Served]:
     """Start a dashboard with a token, wait until it answers, and end it.
@@ -181,11 +213,12 @@ def serving(
     port = find_port()
     command = [*before, sys.executable, "-m", "lesion_dash.cli", "serve", *options]
     command += ["--data-root", str(data_root), "--port", str(port), "--token-file", str(token_file)]
+    command += ["--base-url", f"{base}/"] if base else []
     environment = os.environ | {"PYTHONPATH": str(SOURCES)} | variables
     log = folder / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, env=environment, cwd=folder)
-    served = Served(process, port, log)
+    served = Served(process, port, log, base=base)
     with ended(process):
         wait_for(lambda: answers(served))
         served.log_in()
@@ -218,13 +251,15 @@ def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
         process.wait(30)
 
 
-def start_server(root: Path, port: int, before: str = "", output: Any = None) -> Served:
+def start_server(
+    root: Path, port: int, before: str = "", output: Any = None, base: str = ""
+) -> Served:
     """Serve a data root to this computer, after other code; gives it once it answers."""
-    settings = f"{str(root)!r}, port={port}"
+    settings = f"{str(root)!r}, port={port}, base_url='{base}/'"
     code = f"{before}\nfrom lesion_dash.server.serve import serve; serve({settings})"
     environment = os.environ | {"PYTHONPATH": str(SOURCES)}
     process = subprocess.Popen([sys.executable, "-c", code], stdout=output, env=environment)
-    served = Served(process, port)
+    served = Served(process, port, base=base)
     wait_for(lambda: answers(served))
     return served
 
@@ -278,6 +313,8 @@ def message(
         "version": "5.3",
     }
     metadata = {"version": version} if version else {}
-    parts = {"parent_header": {}, "metadata": metadata, "content": content, "buffers": []}
-    pack = {"header": header, **parts, **more}
-    return serialize_msg_to_ws_v1(pack, channel, lambda part: json.dumps(part).encode())
+    given = {"header": header, "parent_header": {}, "metadata": metadata, "content": content}
+    given |= more
+    kinds = ("header", "parent_header", "metadata", "content")
+    parts = [json.dumps(given[kind]).encode() for kind in kinds]
+    return serialize_msg_to_ws_v1([*parts, *given.get("buffers", ())], channel)

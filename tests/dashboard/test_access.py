@@ -81,6 +81,37 @@ def test_other_addresses_and_names_are_refused(place: dict[str, str], reason: st
 
 
 @pytest.mark.parametrize(
+    "path",
+    ["lesions", "lesions/", "//", "/a//b/", "/../", "/a/./", "/a b/", "/é/", "/%2/", "/a?b/"],
+)
+def test_what_is_no_path_of_an_address_is_refused(path: str) -> None:
+    for given in (path, f"https://lab.example.org{path}"):
+        with pytest.raises(InputError, match="is no path of an address; give it with a slash"):
+            arrange_access(base_url=given)
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [("/", "/"), ("/lab", "/lab/"), ("/lab/x.y/", "/lab/x.y/"), ("/user/b%2Bb@x/", None)],
+)
+def test_paths_of_addresses_are_taken(given: str, path: str | None) -> None:
+    access = arrange_access(base_url=given)
+    assert access.base_url == (path or given)
+    assert access.url(80).endswith(f":80{path or given}")
+
+
+def test_a_socket_file_answers_to_every_name_and_to_no_other_site(tmp_path: Path) -> None:
+    access = arrange_access(socket_file=tmp_path / "socket", base_url="/user/anna/")
+    assert access.token == ""
+    assert refusal(access, ask(Host="hub.example.org")) == ""
+    for origin in ("https://evil.example", "null"):
+        request = ask(Host="hub.example.org", Origin=origin, Upgrade="websocket")
+        assert "another site" in refusal(access, request)
+    policy = server_config(tmp_path, access=access).Voila.tornado_settings["headers"]
+    assert "ws:" not in policy["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("k" * 31, "holds 31 characters, a token has at least 32"),

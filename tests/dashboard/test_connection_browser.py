@@ -17,6 +17,8 @@ pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 SILENT = "The dashboard does not answer"
 ENDED = "The computation behind this page has ended"
+BELOW = "/lab/lesions"
+"""The dashboard is served below a path here: all that a page asks for has to lie there."""
 # The first connection of a page fails, as on a network that wavers: it has to open all the same.
 SOCKETS = """
 window.sockets = [];
@@ -48,12 +50,12 @@ class Server:
 
     def __init__(self, root: Path, port: int, output: Path) -> None:
         self._root, self._port, self._output = root, port, output
-        self.url = f"http://127.0.0.1:{port}/"
+        self.url = f"http://127.0.0.1:{port}{BELOW}/"
         self.start()
 
     def start(self) -> None:
         with self._output.open("ab") as output:
-            served = start_server(self._root, self._port, NOTE_KERNELS, output)
+            served = start_server(self._root, self._port, NOTE_KERNELS, output, BELOW)
         self._process = served.process
 
     def stop(self) -> None:
@@ -158,7 +160,7 @@ def test_looking_after_the_server_keeps_no_kernel_alive(
     page.wait_for_selector(".ld-figure-view img:not([hidden])", timeout=LONG)
     activity = """async () => {
         const kernel = window.jupyterapp.widgetManager.kernel;
-        return (await (await fetch(`/api/kernels/${kernel.id}`)).json()).last_activity;
+        return (await (await fetch(`/lab/lesions/api/kernels/${kernel.id}`)).json()).last_activity;
     }"""
 
     def is_left_alone() -> bool:
@@ -177,11 +179,14 @@ def test_a_script_that_does_not_come_holds_nothing_else_back(server: Server, chr
     context = chrome.new_context()
     page = context.new_page()
     page.route("**/scripts/viewer-*", lambda route: route.abort())
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
     page.goto(server.url)
     wait_until_open(page)
     page.get_by_text("This part of the page did not load").wait_for(timeout=LONG)
     page.keyboard.press("Escape")  # the tour
     assert_answers(page)
+    assert not [url for url in requests if not url.startswith((server.url, "data:", "blob:"))]
     page.goto("about:blank")
     context.close()
 
