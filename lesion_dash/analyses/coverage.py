@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import InputError
@@ -13,6 +12,7 @@ from .inputs import check_overlap, load_folder
 from .request import TABLE, Progress, Request, Result
 
 if TYPE_CHECKING:
+    from ..files.paths import AnyPath
     from ..stats.coverage import Coverage
 
 
@@ -47,12 +47,12 @@ class CoverageRequest(Request):
         table = self.target.path
         return [table.name, self._plot_path(table).name] if self.plot else [table.name]
 
-    def _plot_path(self, table: Path) -> Path:
+    def _plot_path(self, table: AnyPath) -> AnyPath:
         """The figure's place: with the table, so that both are written or neither."""
-        from ..files.paths import local_path
+        from ..files.paths import as_path
         from ..plotting.figures import FILE_FORMATS
 
-        path = local_path(self.plot or "")
+        path = as_path(self.plot or "")
         if path.suffix[1:].lower() not in FILE_FORMATS:
             endings = " or ".join(f".{ending}" for ending in FILE_FORMATS)
             raise InputError(path, "is not the name of a figure", f"let it end in {endings}")
@@ -64,6 +64,7 @@ class CoverageRequest(Request):
     def run(self, progress: Progress) -> Result:
         from ..cohort.cohort import cohort_input
         from ..core.tables import csv_bytes
+        from ..files.paths import as_path
         from ..plotting.charts import draw_coverage
         from ..plotting.figures import figure_bytes
         from ..stats.coverage import threshold_coverage
@@ -74,7 +75,7 @@ class CoverageRequest(Request):
         contents = [csv_bytes(coverage.table)]
         if self.plot:
             figure = draw_coverage(coverage, self.min_patients)
-            contents.append(figure_bytes(figure, Path(self.plot).suffix[1:].lower()))
+            contents.append(figure_bytes(figure, as_path(self.plot).suffix[1:].lower()))
         return Result(
             files=zip(self.outputs(), contents, strict=True),
             inputs=[cohort_input(cohort)],

@@ -12,8 +12,7 @@ from .fields import option, source
 from .request import Progress, Request, Result, no_progress, shown_path
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from ..files.paths import AnyPath
     from ..images.maps import MapLike
     from ..scans.registration.task import NotCredible, Registration
 
@@ -121,7 +120,7 @@ class Register(Request):
         return InputError(error.subject, error.problem, remedy, others)
 
 
-def _earlier_files(folder: Path, names: list[str]) -> list[Path]:
+def _earlier_files(folder: AnyPath, names: list[str]) -> list[AnyPath]:
     """What an earlier run wrote, by its provenance, and this one will not replace.
 
     It would contradict the new results, or be taken for a part of them.
@@ -145,7 +144,7 @@ def _earlier_files(folder: Path, names: list[str]) -> list[Path]:
     return [path for path in own if _checksum(path) == paths[path]]
 
 
-def _checksum(path: Path) -> str:
+def _checksum(path: AnyPath) -> str:
     """Of a file's bytes; empty where they cannot be read."""
     from ..files.reading import checksum, read_bytes
 

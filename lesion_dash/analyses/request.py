@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from pydantic import (
     BaseModel,
@@ -35,6 +35,9 @@ from .bids import DATASET_FILES, Derivative, count_files, earlier_files
 from .contents import Content, parts_of
 from .fields import argument_of, choices_of, default_of, flag_of, value_type
 from .notes import STRICT_EXIT_CODE, NotesAreErrors, counted_notes, errors_among, gather_notes
+
+if TYPE_CHECKING:
+    from ..files.paths import AnyPath
 
 Progress = Callable[[str, str], Callable[..., None] | None]
 """Takes what is done and its unit; gives what is called with (done, total) and a step's name."""
@@ -74,7 +77,7 @@ class Result:
         For standard error: what is to be known before the result is believed. Those on `inputs`
         need not be among them, see `gather_notes`.
     exit_code : int
-    obsolete : sequence of Path
+    obsolete : sequence of path
         Files of an earlier run that the new ones contradict: removed once those are written.
     """
 
@@ -85,7 +88,7 @@ class Result:
     lines: Sequence[str] = ()
     notes: Sequence[str] = ()
     exit_code: int = 0
-    obsolete: Sequence[Path] = ()
+    obsolete: Sequence[AnyPath] = ()
 
     def __str__(self) -> str:
         """What the command shows: its notes, then its lines."""
@@ -96,8 +99,8 @@ class Result:
 class Target(NamedTuple):
     """Where the results of a request go."""
 
-    folder: Path
-    path: Path
+    folder: AnyPath
+    path: AnyPath
     stem: str
     """Of the file, without its ending."""
     ending: str
@@ -232,11 +235,11 @@ class Request(BaseModel):
         InputError
             Where the file ends otherwise, or is one of the inputs.
         """
-        from ..files.paths import as_path, local_path
+        from ..files.paths import as_path
         from ..files.writing import FILE_NAME
 
         output = vars(self)["output"]
-        path = local_path(output)
+        path = as_path(output)
         if not self.endings:
             return Target(path, path, "", "", FILE_NAME)
         ending = next((end for end in self.endings if path.name.lower().endswith(end)), "")
@@ -326,8 +329,9 @@ class Request(BaseModel):
         """Refuse, before a long computation, where the disk has fewer free bytes than that."""
         from ..files.writing import check_space
 
-        if self.target.folder.exists():
-            check_space(self.target.folder, size)
+        folder = self.target.folder
+        if not isinstance(folder, Path) or folder.exists():
+            check_space(folder, size)
 
     def rows_line(self, table: Sized) -> str:
         """How many rows are written where, for the last line."""
@@ -448,17 +452,21 @@ def _plain(value: Any) -> Any:
     return value.item() if getattr(value, "shape", None) == () else value
 
 
-def _remove(path: Path) -> str:
+def _remove(path: AnyPath) -> str:
     """Remove a file of an earlier run; what is to be said where that cannot be done."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
         return f"{path} contradicts these results and cannot be removed: {error.strerror}"
+    except InputError as error:
+        return f"{path} contradicts these results and cannot be removed: {error.problem}"
     return ""
 
 
-def _is_same(path: Path, other: Any) -> bool:
-    return isinstance(other, Path) and path.exists() and other.exists() and path.samefile(other)
+def _is_same(path: AnyPath, other: AnyPath) -> bool:
+    if isinstance(path, Path) and isinstance(other, Path):
+        return path.exists() and other.exists() and path.samefile(other)
+    return path == other
 
 
 def _as_text(value: Any) -> str:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from ..core.errors import InputError, MissingFile, SetupError
 
@@ -206,6 +206,15 @@ class UrlPath:
         """The file system of fsspec, and the path in its own form; see `open_driver`."""
         return open_driver(self)
 
+    def unlink(self, missing_ok: bool = False) -> None:
+        """Remove the file."""
+        system, place = self.system()
+        try:
+            ask(self, lambda: system.rm_file(place), "write")
+        except MissingFile:
+            if not missing_ok:
+                raise
+
     def _kind(self) -> str | None:
         if self.is_web and not self.suffix:
             return "directory"  # a web server does not tell; all that is read has an ending
@@ -290,18 +299,27 @@ def is_below(place: AnyPath, root: AnyPath) -> bool:
 
 
 _PAUSES = (0.5, 2.0, 6.0)  # seconds before a driver is asked once more, arbitrary
+_LONGEST_TRY = 60.0
+"""Seconds after which a try is the last one, arbitrary: drivers repeat requests themselves, and one
+that waited that long for a server that is silent would wait as long again."""
 _REFUSALS = (401, 403)  # answers of a server
 _MISSES = (404, 410)
 _PASSING = (408, 429)  # and all from 500 on
 _CREDENTIALS = re.compile(r"Credential|Token|Auth|Forbidden|AccessDenied")
+# s3fs asks five times, and botocore five times each: 25 waits for a server that is silent.
+# https://docs.aws.amazon.com/botocore/latest/reference/config.html
+_S3: dict[str, Any] = {"config_kwargs": {"retries": {"total_max_attempts": 1}}}
+_OPTIONS = {"s3": _S3, "s3a": _S3}
 # A driver that raises these was not even asked over the network: asking again changes nothing.
 _AT_ONCE = (AttributeError, LookupError, NotImplementedError, TypeError, ValueError)
 
 T = TypeVar("T")
+Deed = Literal["read", "write"]
+_STOPPED: dict[Deed, str] = {"read": "reading stopped", "write": "writing stopped"}
 
 
 class Refused(SetupError):
-    """A file or folder that these credentials may not read."""
+    """A file or folder that these credentials may not read or write."""
 
 
 def open_driver(path: UrlPath) -> tuple[Any, str]:
@@ -313,6 +331,7 @@ def open_driver(path: UrlPath) -> tuple[Any, str]:
         Where fsspec or the protocol's driver is not installed, or the driver cannot begin.
     """
     try:
+        from fsspec.config import conf
         from fsspec.core import url_to_fs
         from fsspec.registry import available_protocols, registry
     except ImportError:
@@ -321,12 +340,22 @@ def open_driver(path: UrlPath) -> tuple[Any, str]:
     if path.protocol not in {*available_protocols(), *registry}:
         problem = f"{path.protocol}:// is not a known protocol"
         raise SetupError(path, problem, "check the spelling, such as s3:// or gs://")
-    system, place = ask(path, lambda: url_to_fs(path.address))
+    options = _OPTIONS.get(path.protocol, {}).items()
+    own = {name: value for name, value in options if name not in conf.get(path.protocol, {})}
+    system, place = ask(path, lambda: url_to_fs(path.address, **own))
     return system, str(place)
 
 
-def ask(path: UrlPath, question: Callable[[], T]) -> T:
+def ask(path: UrlPath, question: Callable[[], T], deed: Deed = "read") -> T:
     """Ask a driver, and again after a growing pause where the network or a server failed.
+
+    Parameters
+    ----------
+    path : UrlPath
+    question : callable
+        Calls the driver.
+    deed : str
+        What it does, for the sentence of an error.
 
     Raises
     ------
@@ -337,26 +366,27 @@ def ask(path: UrlPath, question: Callable[[], T]) -> T:
     SetupError
         Where there is no answer in any try. No fault of the file: a run must not go on without it.
     """
-    pauses = iter(_PAUSES)
-    while True:
+    for tries, pause in enumerate((*_PAUSES, None), start=1):
+        began = time.monotonic()
         try:
             return question()
         except (InputError, MemoryError):
             raise
         except Exception as error:
-            fault, pause = _lasting_fault(path, error), next(pauses, None)
+            fault = _lasting_fault(path, error, deed)
             kind = type(error).__name__
         # Raised here, so that nothing of the driver's own text, which may hold a password, is kept.
         if fault is not None:
             raise fault
-        if pause is None:
-            problem = f"reading stopped ({kind}) in each of {len(_PAUSES) + 1} tries"
+        if pause is None or time.monotonic() - began > _LONGEST_TRY:
+            when = f"in each of {tries} tries" if tries > 1 else f"after {_LONGEST_TRY:.0f} seconds"
             remedy = "check the network and the address, then run this again"
-            raise SetupError(path, problem, remedy)
+            raise SetupError(path, f"{_STOPPED[deed]} ({kind}) {when}", remedy)
         time.sleep(pause)
+    raise AssertionError("the last try has no pause")
 
 
-def _lasting_fault(path: UrlPath, error: Exception) -> InputError | None:
+def _lasting_fault(path: UrlPath, error: Exception, deed: Deed) -> InputError | None:
     """What to say of an error that asking again would not mend."""
     status = _status_of(error)
     if isinstance(error, FileNotFoundError) or status in _MISSES:
@@ -367,14 +397,14 @@ def _lasting_fault(path: UrlPath, error: Exception) -> InputError | None:
     names_credentials = _CREDENTIALS.search(type(error).__name__) or "Forbidden" in str(error)
     if isinstance(error, PermissionError) or status in _REFUSALS or names_credentials:
         remedy = "check your credentials, or ask the owner for access"
-        return Refused(path, "no permission to read", remedy)
+        return Refused(path, f"no permission to {deed}", remedy)
     if isinstance(error, ImportError):
         problem = f"the driver for {path.protocol}:// is not installed"
         package = isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0]
         return SetupError(path, problem, f"pip install {package}" if package else str(error))
     is_final = status is not None and 400 <= status < 500 and status not in _PASSING
     if isinstance(error, _AT_ONCE) or is_final:
-        problem = f"the driver cannot read this address ({type(error).__name__})"
+        problem = f"the driver cannot {deed} this address ({type(error).__name__})"
         return SetupError(path, problem, "check the address and the driver's configuration")
     return None
 

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import count
@@ -19,15 +19,16 @@ from typing import Any
 
 from ..core.errors import InputError, cause_of
 from ..core.text import printable
-from .paths import PathInput, as_path, local_path
+from .paths import AnyPath, PathInput, UrlPath, as_path, local_path
 from .reading import checksum, read_bytes
+from .temporary import temporary_folder
+from .uploading import ENDING, check_writable, upload
 
 if os.name == "posix":
     import fcntl
 
 LOCK_NAME = ".lesion_dash.lock"
 JOURNAL_NAME = ".lesion_dash.journal"
-_ENDING = ".lesion_dash.tmp"
 _LARGEST_JOURNAL = 2**20  # bytes, arbitrary: a thousand times that of any command
 _FULL = {errno.ENOSPC: "disk is full", errno.EDQUOT: "disk is full: your quota is used up"}
 
@@ -63,7 +64,7 @@ class AtomicWriter:
         if name not in self._names:
             raise ValueError(f"{name} is not one of the files that were announced")
         try:
-            handle, temporary = tempfile.mkstemp(f"{_ENDING}", f".{name}.", self.folder)
+            handle, temporary = tempfile.mkstemp(f"{ENDING}", f".{name}.", self.folder)
             self._waiting.append((Path(temporary), self.folder / name))
             with open(handle, "wb") as file:
                 file.writelines(parts)
@@ -103,21 +104,21 @@ class AtomicWriter:
             temporary.unlink(missing_ok=True)
 
 
-@contextmanager
 def write_atomically(
-    folder: str | os.PathLike[str],
+    folder: PathInput,
     names: Iterable[str],
     overwrite: bool = False,
     space: int = 0,
-) -> Iterator[AtomicWriter]:
+) -> AbstractContextManager[AtomicWriter]:
     """Write a set of files so that none is ever half there under its final name.
 
     The folder is made, checked and locked on entry, before any work is done; the files take their
-    final names together on leaving, and none does where an exception is raised in between.
+    final names together on leaving, and none does where an exception is raised in between. Behind a
+    URL there is no lock; the files wait in a temporary folder and are uploaded on leaving.
 
     Parameters
     ----------
-    folder : path
+    folder : path or URL
         Made where it does not exist.
     names : iterable of str
         The files to be written, checked against what is there.
@@ -141,7 +142,29 @@ def write_atomically(
     ...     Path(folder, "a.txt").read_text()
     'whole'
     """
-    names, path = list(names), local_path(folder)
+    place = as_path(folder)
+    if isinstance(place, UrlPath):
+        return _write_to_url(place, list(names), overwrite, space)
+    return _write_here(place, list(names), overwrite, space)
+
+
+@contextmanager
+def _write_to_url(
+    folder: UrlPath, names: list[str], overwrite: bool, space: int
+) -> Iterator[AtomicWriter]:
+    check_absent(folder, names, overwrite)
+    check_writable(folder)
+    with temporary_folder() as waiting:
+        with _write_here(waiting / "results", names, False, space) as writer:
+            yield writer
+        check_absent(folder, names, overwrite)  # another run may have written there meanwhile
+        upload([writer.folder / name for name in writer.sums], folder, record=FILE_NAME)
+
+
+@contextmanager
+def _write_here(
+    path: Path, names: list[str], overwrite: bool, space: int
+) -> Iterator[AtomicWriter]:
     new_folders = [parent for parent in (path, *path.parents) if not _exists(parent)]
     try:
         prepare_results(path, names, overwrite, space)
@@ -223,7 +246,7 @@ def new_folder(parent: Path, name: str) -> Iterator[Path]:
             folder.rmdir()
 
 
-def check_absent(path: Path, names: Iterable[str], overwrite: bool = False) -> None:
+def check_absent(path: AnyPath, names: Iterable[str], overwrite: bool = False) -> None:
     """Refuse where results of an earlier run would be replaced without being asked."""
     present = [name for name in names if (path / name).exists()]
     if blocked := [name for name in present if (path / name).is_dir()]:
@@ -234,12 +257,19 @@ def check_absent(path: Path, names: Iterable[str], overwrite: bool = False) -> N
         raise InputError(path, problem, "use --overwrite to replace them")
 
 
-def check_space(folder: Path, space: int) -> None:
-    """Refuse where the disk has less space than the results need."""
-    free = shutil.disk_usage(folder).free
+def check_space(folder: AnyPath, space: int) -> None:
+    """Refuse where the disk has less space than the results need.
+
+    Results for a URL wait in the folder for temporary files.
+    """
+    place = folder if isinstance(folder, Path) else Path(tempfile.gettempdir())
+    free = shutil.disk_usage(place).free
     if free < space:
         problem = f"disk is full: {space / 1e6:,.0f} MB needed, {free / 1e6:,.0f} MB free"
-        raise InputError(folder, problem, "free some space or give another results folder")
+        other = (
+            "give another results folder" if place == folder else "name another folder in TMPDIR"
+        )
+        raise InputError(place, problem, f"free some space or {other}")
 
 
 def _elsewhere(error: OSError) -> str:
@@ -303,11 +333,11 @@ def _clear_leftovers(folder: Path) -> None:
 
 def _waiting_files(folder: Path) -> list[Path]:
     """Files of runs, whole or not, that have not taken their final names."""
-    return [path for path in folder.glob(f".*{_ENDING}") if not path.is_dir()]
+    return [path for path in folder.glob(f".*{ENDING}") if not path.is_dir()]
 
 
 def _write_journal(folder: Path, moves: Moves) -> None:
-    draft = folder / f".journal{_ENDING}"
+    draft = folder / f".journal{ENDING}"
     with open(draft, "w", encoding="utf-8") as file:
         json.dump(moves, file)
         file.flush()
@@ -335,7 +365,7 @@ def _is_move(folder: Path, temporary: str, final: str) -> bool:
     paths = [folder / temporary, folder / final]
     are_here = [path.name for path in paths] == [temporary, final]
     are_files = not any(path.is_dir() or b"\0" in os.fsencode(path) for path in paths)
-    is_ours = temporary.startswith(f".{final}.") and temporary.endswith(_ENDING)
+    is_ours = temporary.startswith(f".{final}.") and temporary.endswith(ENDING)
     return are_here and are_files and is_ours
 
 

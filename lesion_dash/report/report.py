@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 from operator import attrgetter
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from ..core.tables import csv_bytes
 from ..core.text import counted
+from ..files.paths import AnyPath, PathInput, as_path
 from ..files.reading import checksum
 from ..files.writing import FILE_NAME as PROVENANCE_NAME
 from ..files.writing import write_atomically
@@ -230,20 +229,20 @@ def _call_each(
     return results
 
 
-def save_report(report: Report, folder: str | os.PathLike[str], overwrite: bool = False) -> Path:
+def save_report(report: Report, folder: PathInput, overwrite: bool = False) -> AnyPath:
     """Write a report into a folder, all files together or none.
 
     Parameters
     ----------
     report : Report
-    folder : path
+    folder : path or URL
         Made where it does not exist.
     overwrite : bool
         Replace an earlier report.
 
     Returns
     -------
-    Path
+    Path or UrlPath
         Of the page.
 
     Raises
@@ -264,4 +263,4 @@ def save_report(report: Report, folder: str | os.PathLike[str], overwrite: bool 
     with write_atomically(folder, report.files, overwrite) as writer:
         for name, content in report.files.items():
             writer.add(name, content)
-    return writer.folder / PAGE_NAME
+    return as_path(folder) / PAGE_NAME

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from os import PathLike, fspath
+from os import fspath
 from typing import Any
 
 from ..atlas.atlas import atlas_input
 from ..cohort.cohort import cohort_input
 from ..core.tables import csv_bytes, tsv_bytes
 from ..core.text import call, literal
-from ..files.paths import as_path
+from ..files.paths import PathInput, as_path
 from ..files.writing import FILE_NAME, file_input, provenance_bytes, write_atomically
 from ..images.maps import labels_to_nifti, map_input, nifti_bytes
 from ..images.masks import mask_input
@@ -92,7 +92,7 @@ SCRIPT_NAME = "roi_script.py"
 
 def save_rois(
     rois: Rois,
-    folder: str | PathLike[str],
+    folder: PathInput,
     values: RoiValues | None = None,
     *,
     overwrite: bool = False,
@@ -102,7 +102,7 @@ def save_rois(
     Parameters
     ----------
     rois : Rois
-    folder : path
+    folder : path or URL
         Made where it does not exist.
     values : RoiValues, optional
     overwrite : bool
