@@ -16,7 +16,7 @@ from bidsschematools.schema import load_schema
 from jsonschema import Draft202012Validator
 from phantoms import SHAPE, image, random_masks, write_masks
 
-from lesion_dash import InputError
+from lesion_dash import InputError, cli
 from lesion_dash.analyses import SizeBias, Stats
 from lesion_dash.analyses.bids import STANDARD_SPACES, Derivative
 from lesion_dash.analyses.request import ANALYSES
@@ -297,3 +297,9 @@ def test_masks_behind_a_url_are_a_source_and_no_password_is_passed_on():
 def test_commands_that_write_maps_of_patients_have_the_option():
     has = {command for command, kind in ANALYSES.items() if "bids" in kind.model_fields}
     assert has == {*RUNS}
+
+
+def test_a_dataset_in_a_store_is_refused_before_the_work(capsys):
+    arguments = ["stats", "sample_data/cohort_a", "-o", "s3://bucket/out", "--bids"]
+    assert cli.main(arguments) == 2
+    assert "a folder of this computer" in capsys.readouterr().err

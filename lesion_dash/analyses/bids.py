@@ -23,6 +23,7 @@ from .contents import Content
 
 if TYPE_CHECKING:
     from ..core.grid import Grid
+    from ..files.paths import AnyPath
     from ..images.maps import Map
     from ..images.masks import Mask
 
@@ -118,16 +119,20 @@ def count_files(names: Iterable[str]) -> int:
     return len(DATASET_FILES) + sum(1 + name.endswith((".nii", ".csv")) for name in names)
 
 
-def earlier_files(folder: Path, record: str) -> frozenset[str]:
+def earlier_files(folder: AnyPath, record: str) -> frozenset[str]:
     """The files of an earlier result in a folder, as its provenance lists them.
 
     Raises
     ------
     InputError
-        Where the folder holds anything else: a validator would take it for a part of the dataset.
+        Where the folder holds anything else: a validator would take it for a part of the dataset;
+        or where it is no folder of this computer.
     """
     from ..files.reading import read_bytes
 
+    if not isinstance(folder, Path):
+        problem = "a BIDS dataset is written into a folder of this computer"
+        raise InputError(folder, problem, "give one, and copy it to the store when it is complete")
     if not folder.is_dir():
         return frozenset()
     names: frozenset[str] = frozenset()
