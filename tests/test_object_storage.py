@@ -213,15 +213,16 @@ def test_nobody_answers(settings, capsys, tmp_path):
     assert "in each of 4 tries; check the network" in one_sentence(capsys)
 
 
-def test_credentials_that_are_missing_or_wrong(store, moto_api, settings, tmp_path, capsys):
-    moto_api("reset-auth", b"0")  # from now on the store knows whom it serves
-    try:
-        assert run(FOLDER, tmp_path / "out") == 2
-        assert "no permission to read; check your credentials" in one_sentence(capsys)
-        assert run(tmp_path, OUT) == 2
-        assert "no permission to" in one_sentence(capsys)
-    finally:
-        moto_api("reset-auth", b"1000000")
+def test_credentials_that_are_wrong(store, tmp_path, capsys):
+    for method in ("GET", "HEAD", "PUT"):
+        store.fail(status(403), method=method)
+    assert run(FOLDER, tmp_path / "out") == 2
+    assert "no permission to read; check your credentials" in one_sentence(capsys)
+    assert run(tmp_path, OUT) == 2
+    assert "no permission to" in one_sentence(capsys)
+
+
+def test_credentials_that_are_missing(store, settings, tmp_path, capsys):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         settings.delenv(name)
     type_of_store().clear_instance_cache()
