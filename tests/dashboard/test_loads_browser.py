@@ -24,7 +24,7 @@ def server_at(url: str) -> psutil.Process:
     return next(
         process
         for process in psutil.Process().children()
-        if f"port={port})" in process.cmdline()[-1]
+        if f"port={port}," in process.cmdline()[-1]
     )
 
 
