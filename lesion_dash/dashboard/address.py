@@ -217,4 +217,6 @@ class AddressBar(anywidget.AnyWidget):
 
     def _received(self, _widget: Any, content: Any, _buffers: Any) -> None:
         if isinstance(content, dict) and isinstance(content.get("address"), str):
-            self._on_open(content["address"])
+            # The browser shows this now; otherwise the address before would be no change to it.
+            self.text = content["address"]
+            self._on_open(self.text)

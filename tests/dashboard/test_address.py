@@ -316,6 +316,16 @@ def test_the_address_is_written_once_for_a_choice(app: App) -> None:
     assert [read_address(text)["min_patients"] for text in written] == [8]
 
 
+def test_another_address_for_the_same_choices_becomes_the_usual_one(app: App) -> None:
+    app.context.choices.min_patients = 8
+    usual, sent = app.url_state.bar.text, []
+    app.url_state.bar.observe(lambda change: sent.append(change["new"]), names="text")
+    other = "&".join(reversed(usual.split("&")))
+    arrive(app, other)
+    # A trait that does not change is not sent: the browser would go on showing the other.
+    assert sent == [other, usual]
+
+
 def test_a_login_keeps_the_link() -> None:
     # A form without an action is sent to the address it stands at, with what is behind its #.
     assert "action" not in login_page("/")
