@@ -2,8 +2,8 @@
 Which minimum lesion overlap?
 =============================
 
-The minimum lesion overlap, k, is the number of patients a voxel needs to be looked at. What each k
-leaves of the lesioned voxels, beside common choices in the literature.
+The minimum lesion overlap, k, is the number of lesioned patients that a voxel needs to count. The
+curve shows the lesioned voxels that each k leaves, with common choices in the literature.
 """
 
 import matplotlib.pyplot as plt
@@ -18,5 +18,5 @@ axes.step(range(1, share.size + 1), share, where="mid")
 for mark in coverage.marks:
     axes.axvline(mark.min_patients, color="grey", linestyle=":")
     axes.text(mark.min_patients, 98, mark.label, rotation=90, ha="right", va="top")
-axes.set(xlabel="k (patients)", ylabel="lesioned voxels that are left (%)", ylim=(0, 100))
+axes.set(xlabel="k (patients)", ylabel="remaining lesioned voxels (%)", ylim=(0, 100))
 plt.show()

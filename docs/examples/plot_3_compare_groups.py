@@ -19,7 +19,7 @@ both = overlap(a.at_least(5), b.at_least(5))
 print(f"{both.both.voxels:,} voxels in both, Dice {both.dice:.2f}")
 
 # %%
-# The difference of the shares of patients, in percentage points: it describes, and tests nothing.
+# The difference of the shares of patients, in percentage points: a description without a test.
 differences = cohort_differences(a, b)
 plotting.plot_stat_map(
     differences.frequency.to_nifti(),

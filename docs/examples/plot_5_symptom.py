@@ -1,8 +1,8 @@
 """
-Where does damage go with a score?
-==================================
+Where is damage associated with a score?
+========================================
 
-A lesion-symptom map with permutations. The score of naming in the sample data follows a stated
+A lesion-symptom map with permutations. The naming score of the sample data depends on one stated
 region; lesion volume is controlled by default.
 """
 
