@@ -3,7 +3,7 @@
 Run it with `python benchmarks/bench_viewer.py`; needs Chromium. Maps of 1,449 patients at 2 mm and
 at 1 mm are made here: nested spheres in the brain. The time is that of the JavaScript from the
 event of the slider to the end of the calls to WebGL: the pass over the voxels, the upload and the
-drawing of the planes. What a software renderer then does is no part of it.
+drawing of the planes. What a software renderer then does is not part of it.
 """
 
 from __future__ import annotations

@@ -185,7 +185,7 @@ def voxel_points(shape: tuple[int, int, int], affine: Floats, offset: Floats) ->
 
 
 def draw_subjects() -> list[tuple[Floats, Floats]]:
-    """Matrix and shift of each head of the atlas, about the eye; their mean is no change."""
+    """Matrix and shift of each head of the atlas, about the eye; their mean is not a change."""
     rng = np.random.default_rng([SEED, 1])
     numbers = rng.standard_normal((SUBJECTS, 7))
     numbers -= numbers.mean(axis=0)

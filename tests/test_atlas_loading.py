@@ -410,7 +410,7 @@ def test_progress_is_told_and_may_end_the_reading(tmp_path):
             load_atlas(path, progress=stop)
 
 
-# What is no atlas.
+# What is not an atlas.
 
 
 INTERPOLATED = np.where(LABELS == 3, 1.5, LABELS).astype("f4")

@@ -1,4 +1,4 @@
-"""Images that are no binary masks: which choice makes masks of them, and what is advised."""
+"""Images that are not binary masks: which choice makes masks of them, and what is advised."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_a_folder_of_one_kind_of_images_gets_one_sentence(tmp_path, make, words)
     for number in range(3):
         (tmp_path / f"sub-{number}.nii").write_bytes(image(make()).to_bytes())
     with pytest.raises(
-        InputError, match=f"3 of 3 files are no masks, such as sub-0.*{words}"
+        InputError, match=f"3 of 3 files are not masks, such as sub-0.*{words}"
     ) as said:
         load_cohort(tmp_path)
     assert "label=" not in str(said.value)

@@ -244,7 +244,12 @@ CUBE = "xyz, xzy, yxz, yzx, zxy, zyx"
         ((2, 3, 4, 5), (3, 4, 5), {"channel": -1}, "no channel -1"),
         ((3, 4, 5), (3, 4, 5), {"channel": 0}, "holds one volume"),
         ((3, 4, 5), (3, 4, 5), {"axes": "zyx"}, "--axes zyx makes 3 x 4 x 5 no image .* xyz"),
-        ((3, 4, 5), (3, 4, 5), {"axes": "xyy"}, "'xyy' is no order of axes; give x, y and z in"),
+        (
+            (3, 4, 5),
+            (3, 4, 5),
+            {"axes": "xyy"},
+            "'xyy' is not an order of axes; give x, y, z in",
+        ),
         ((3, 4, 5), (3, 4, 5), {"axes": "txyz"}, "names four axes, and the array has three"),
     ],
 )

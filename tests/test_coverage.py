@@ -152,7 +152,7 @@ def test_the_table_has_the_rows_and_the_conventions(cohort):
 
 def test_a_row_in_words():
     row = CoverageRow(5, 12345, 98760.0, 12000, 6.21, 41.3)
-    # Voxels outside the brain are no part of its share.
+    # Voxels outside the brain are not part of its share.
     assert row.sentence == (
         "k = 5: 12,345 voxels, 6.2 % of the brain (12,000) and 345 outside it, "
         "41.3 % of all lesioned voxels"

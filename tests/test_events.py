@@ -153,7 +153,7 @@ def test_a_contradicted_repetition_time_is_chosen_by_the_user(tmp_path):
     ("rows", "time", "told"),
     [
         ([(0, 4, "a"), (4, 4, "b")], 2.0, ""),
-        ([(0, 2.16, "a")], 0.72, ""),  # three times 0.72, which is no sum of binary numbers
+        ([(0, 2.16, "a")], 0.72, ""),  # three times 0.72, which is not a sum of binary numbers
         (
             [(0, 2, "a"), (2, 4.5, "b")],
             1.5,

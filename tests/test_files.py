@@ -77,7 +77,7 @@ TREES = {
         ["a.voi", "b.MGZ", "c.mgh", "d.mgh.gz"],
         [],
     ),
-    "formats that are named, and files that are no image": (
+    "formats that are named, and files that are not an image": (
         [
             "a.nrrd",
             "b.dcm",

@@ -146,7 +146,7 @@ def test_atlases_of_one_name_are_told_apart(tmp_path):
     assert name_atlases(twins, tmp_path) == ["aal.nii", "aal.nii.gz"]
 
 
-# An image and a table that do not belong together, and what is no atlas.
+# An image and a table that do not belong together, and what is not an atlas.
 
 TWENTY = np.arange(np.prod(SHAPE)).reshape(SHAPE) % 21
 QUESTION = "is it the table of this atlas?"

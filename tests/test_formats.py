@@ -197,7 +197,7 @@ def test_a_pair_of_afni_needs_both_files_and_one_scale(tmp_path):
         read_raw_image(path)
 
 
-# What is no volume of voxels is named, wherever an image is opened.
+# What is not a volume of voxels is named, wherever an image is opened.
 
 
 def cifti(*axes, intent=None) -> bytes:

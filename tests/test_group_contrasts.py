@@ -269,7 +269,7 @@ def test_every_table_of_a_size_equals_scipys_fisher(sizes):
         fisher_p(a, b, sizes), [test.pvalue for test in expected], rtol=1e-11, atol=1e-15
     )
     ratios = np.array([test.statistic for test in expected])
-    # 0/0 is no ratio; scipy says so too.
+    # 0/0 is not a ratio; scipy says so too.
     np.testing.assert_allclose(odds_ratio(a, b, sizes), ratios, rtol=1e-13)
 
 

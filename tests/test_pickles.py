@@ -128,7 +128,7 @@ SIZES = {
     "fewer bytes of text": array(utf8(bytes(23))),
     "more bytes of text": array(utf8(bytes(25))),
     "wide text": array(utf8("ä" * 12)),
-    "text that is no bytes": array(utf8("€" * 24)),
+    "text that is not bytes": array(utf8("€" * 24)),
     "half a character": array(utf8(b"\xc3" * 24)),
     "negative shape": array(GOOD, (-2, -3, 4)),
     "shape of two negatives": array(GOOD, (-24, -1)),

@@ -1,4 +1,4 @@
-"""Masks on the grid of an image, and what is said of a file that is no mask."""
+"""Masks on the grid of an image, and what is said of a file that is not a mask."""
 
 from __future__ import annotations
 

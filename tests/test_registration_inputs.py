@@ -138,7 +138,7 @@ def test_a_tilted_ct_of_thick_slices_comes_to_lie_on_a_head_with_its_values(monk
     ("scale", "is_told"), [(1.0, False), (0.95, False), (0.8, True), (1.15, True)]
 )
 def test_a_mask_that_a_warp_resizes_is_told(monkeypatch, scale, is_told):
-    """The affine part doubles volumes, which is no reason; the warp scales beyond it."""
+    """The affine part doubles volumes, which is not a reason; the warp scales beyond it."""
     centre, double = np.array(BRAIN[0]), make_pose(scale=2 ** (1 / 3))
     near = np.linalg.norm(points_of(GRID) - centre, axis=-1) < 40
     lesion = Mask.from_array(near, GRID, "lesion")

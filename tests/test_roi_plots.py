@@ -93,7 +93,7 @@ def test_slices_cut_through_the_largest_peak_or_the_point_given(mm):
     shown = {text for text in texts(figure) if text[:2] in ("x=", "y=", "z=")}
     point = cut_point(rois) if mm is None else mm
     assert shown == {f"{axis}={int(value)}" for axis, value in zip("xyz", point, strict=True)}
-    # A point beyond the image is no error.
+    # A point beyond the image is not an error.
     assert is_png(draw_mask(rois.mask, "step", mm, BACKGROUND))
     assert is_png(draw_beyond(blobs(), ld.rois.Threshold(3), mm, BACKGROUND))
 

@@ -77,7 +77,7 @@ def test_a_threshold_takes_what_lies_beyond_and_never_nan(values):
 
 
 def test_the_lowest_whole_number_is_farther_than_any_from_0():
-    values = np.full(SHAPE, -128, np.int8)  # its absolute value is no int8
+    values = np.full(SHAPE, -128, np.int8)  # its absolute value is not an int8
     assert ld.rois.Threshold(100, "both").apply(map_of(values, SMALL)).voxels == values.size
 
 

@@ -267,7 +267,7 @@ def test_what_is_no_lesion_by_its_name_is_told_in_one_line(tmp_path, capsys):
     assert "4 patients" in printed.out
     said = [line for line in printed.err.splitlines() if "by their names" in line]
     assert len(said) == 1
-    assert "16 files are no lesion masks by their names, such as" in said[0]
+    assert "16 files are not lesion masks by their names, such as" in said[0]
 
 
 def test_a_threshold_asks_for_maps_of_probabilities(tmp_path):

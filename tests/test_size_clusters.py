@@ -49,7 +49,7 @@ def made_cohort():
         own = [free[used : used + size]]
         used += size
         own += [FIRST, DIAGONAL, APART] if patient in LARGE else []
-        own += [APART[:1]] if patient == 20 else []  # so that this voxel is no peak
+        own += [APART[:1]] if patient == 20 else []  # so that this voxel is not a peak
         own += [OF_SMALL] if patient in SMALL else []
         rows.append(np.sort(np.concatenate(own)).astype(np.int32))
     return cohort_of_positions(rows, SHAPE, AFFINE)

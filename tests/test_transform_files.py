@@ -250,18 +250,18 @@ V4 = "neither text nor a Matlab file of version 4"
 @pytest.mark.parametrize(
     ("name", "content", "match"),
     [
-        ("a.txt", "hello, world\n", "a.txt: is no transform: neither 4 x 4 numbers, nor a file"),
+        ("a.txt", "hello, world\n", "a.txt: is not a transform: neither 4 x 4 numbers, nor a file"),
         ("a.mat", ROWS, "a.mat: holds 3 rows of 4 numbers, 4 x 4 expected; add the row 0 0 0 1"),
         ("a.mat", "1 2\n", "a.mat: holds 1 rows of 2 numbers, 4 x 4 expected"),
         ("a.mat", "# nothing\n", "a.mat: holds no numbers, 4 x 4 expected"),
         ("a.mat", EYE, "affine of FLIRT, .*as --moving and --template"),
         ("a.mat", EYE.replace("1", "0", 1), "the transform flattens space: its determinant is 0"),
-        ("a.mat", EYE.replace("1", "nan", 1), "the transform is no 4 x 4 matrix of numbers"),
-        ("a.mat", EYE.replace("1", "inf", 1), "the transform is no 4 x 4 matrix of numbers"),
+        ("a.mat", EYE.replace("1", "nan", 1), "the transform is not a 4 x 4 matrix of numbers"),
+        ("a.mat", EYE.replace("1", "inf", 1), "the transform is not a 4 x 4 matrix of numbers"),
         ("a.txt", f"# template to template\n{EYE}", "does not say between which"),
         ("a.txt", EYE, "does not say between which spaces it leads; name it .mat"),
         ("a.txt", itk("BSplineTransform", "0"), "not linear;"),
-        ("a.txt", itk("StrangeTransform", "0"), "no known linear transform"),
+        ("a.txt", itk("StrangeTransform", "0"), "not a known linear transform"),
         ("a.txt", f"{ITK}Parameters: 1 2 3\n", "damaged ITK transform: no line 'Transform:'"),
         ("a.txt", ITK, "a.txt: holds no transform"),
         ("a.txt", itk("AffineTransform", "1 0"), "has 2 parameters, 12 expected of one in 3D"),
@@ -269,8 +269,8 @@ V4 = "neither text nor a Matlab file of version 4"
         ("a.txt", itk("Euler3DTransform", "0 0 0 0 0 0"), "states no centre of rotation"),
         ("a.txt", itk("VersorTransform", "2 0 0", "0 0 0"), "ITK refuses .* VersorTransform: .*"),
         ("a.txt", itk("QuaternionRigidTransform", "0 0 0 0 1 2 3", "0 0 0"), "flattens space"),
-        ("a.txt", itk("TranslationTransform", "1 b 2"), "damaged .*: a parameter is no number"),
-        ("a.txt", itk("TranslationTransform", "1 nan 2"), "holds a value that is no number"),
+        ("a.txt", itk("TranslationTransform", "1 b 2"), "damaged .*: a parameter is not a number"),
+        ("a.txt", itk("TranslationTransform", "1 nan 2"), "holds a value that is not a number"),
         ("a.txt", 2 * itk("TranslationTransform", "1 1 2"), "holds 2 transforms .* order is not"),
         ("a.mat", b"MATLAB 5.0 MAT-file\0\0\0", "a Matlab file of version 5 or later"),
         ("a.mat", matlab(**AFFINE)[:47], V4),
@@ -303,7 +303,7 @@ def test_fields_of_coordinates_are_not_taken_for_displacements(tmp_path, turn):
     ("shape", "match"),
     [
         ((3, 4, 5), "not a displacement field: 3 x 4 x 5 numbers, x, y, z, 1"),
-        ((3, 4, 5, 1, 3), "holds a value that is no number"),
+        ((3, 4, 5, 1, 3), "holds a value that is not a number"),
     ],
 )
 def test_images_that_are_no_field_are_refused(tmp_path, shape, match):

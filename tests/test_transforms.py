@@ -72,13 +72,17 @@ def test_the_way_back_stays_unknown_where_one_field_is_given():
 @pytest.mark.parametrize(
     ("build", "values", "match"),
     [
-        (Transform, np.eye(3), r"no 4 x 4 matrix of numbers: shape \(3, 3\)"),
-        (Transform, np.eye(4)[:3], r"no 4 x 4 matrix of numbers: shape \(3, 4\)"),
-        (Transform, np.full((4, 4), np.nan), r"no 4 x 4 matrix of numbers"),
+        (Transform, np.eye(3), r"not a 4 x 4 matrix of numbers: shape \(3, 3\)"),
+        (Transform, np.eye(4)[:3], r"not a 4 x 4 matrix of numbers: shape \(3, 4\)"),
+        (Transform, np.full((4, 4), np.nan), r"not a 4 x 4 matrix of numbers"),
         (Transform, np.diag([1.0, 1, 0, 1]), r"flattens space: its determinant is 0"),
         (Transform, np.diag([1.0, 1, 1, 2]), r"last row is not 0 0 0 1"),
         (partial(Field, GRID), np.zeros((2, 2, 2)), r"array of shape \(2, 2, 2\) on a grid of"),
-        (partial(Field, GRID), np.full((12, 14, 10, 3), np.nan), r"holds a value that is no num"),
+        (
+            partial(Field, GRID),
+            np.full((12, 14, 10, 3), np.nan),
+            r"holds a value that is not a num",
+        ),
     ],
 )
 def test_matrices_and_fields_that_are_none_are_refused(build, values, match):

@@ -49,7 +49,7 @@ def describe(folder: Path, content: object) -> Path:
         (7, "years"),
         (None, "years"),
         ("a", "years"),
-        ("A", "A"),  # ampere, which is no year
+        ("A", "A"),  # ampere, which is not a year
         ("x" * 31, ""),  # it has a unit, and years may be wrong
         ("a\nb", ""),
     ],

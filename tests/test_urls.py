@@ -360,7 +360,7 @@ def test_a_driver_that_is_not_installed_is_named_with_the_remedy(monkeypatch):
 
 
 def raised(name, text="secret", **attributes):
-    """An error of a driver's own kind: many are no OSError, and hold the address in their text."""
+    """An error of a driver's own kind: many are not OSError, and hold the address in their text."""
     error = type(name, (Exception,), {})(text)
     vars(error).update(attributes)
     return error

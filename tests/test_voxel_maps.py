@@ -129,7 +129,7 @@ def test_a_statistic_is_one_object_from_which_file_and_provenance_follow(tmp_pat
         for name in provenance["outputs"]:
             if name.endswith(".nii"):
                 shutil.copy(tmp_path / "out" / name, folder)
-        assert ld.load_cohort(folder).n_patients == 6, "a result is no patient"
+        assert ld.load_cohort(folder).n_patients == 6, "a result is not a patient"
     finally:
         del STATISTICS["range"], FILE_NAMES["range"]
 

@@ -126,7 +126,7 @@ def earlier_files(folder: AnyPath, record: str) -> frozenset[str]:
     ------
     InputError
         Where the folder holds anything else: a validator would take it for a part of the dataset;
-        or where it is no folder of this computer.
+        or where it is not a folder of this computer.
     """
     from ..files.reading import read_bytes
 
@@ -150,7 +150,7 @@ def earlier_files(folder: AnyPath, record: str) -> frozenset[str]:
     # Validators pass over hidden files, such as those of macOS.
     others = [name for name in present if name not in names and not name.startswith(".")]
     if others:
-        problem = f"holds {others[0]}, which is no part of the dataset"
+        problem = f"holds {others[0]}, which is not part of the dataset"
         raise InputError(folder, problem, "give a new folder: a BIDS dataset has one of its own")
     return frozenset(name for name in names if Path(name).name == name)
 

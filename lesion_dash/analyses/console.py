@@ -158,7 +158,7 @@ def tell_faults(faults: Mapping[str, OSError], code: int) -> int:
     ----------
     faults : mapping of str to OSError
         By ``stdout`` or ``stderr``. A reader that has gone, such as `head`, wanted no more: that
-        is no fault.
+        is not a fault.
     code : int
         Of the command, as far as it went.
     """
@@ -201,7 +201,7 @@ def progress_bar(text: str, unit: str) -> Callable[..., None] | None:
     -------
     callable or None
         Takes how many of how many are done, and what is being done now where that changes; None
-        where stderr is no terminal.
+        where stderr is not a terminal.
     """
     if not sys.stderr.isatty():
         return None

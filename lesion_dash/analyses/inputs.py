@@ -112,7 +112,7 @@ def check_overlap(request: Request, max_overlap: int, name: str, *, needed: bool
     name : str
         Of their cohort.
     needed : bool
-        The whole result depends on the number. Otherwise its default is no choice of the user,
+        The whole result depends on the number. Otherwise its default is not a choice of the user,
         and stands for no error.
 
     Raises

@@ -33,7 +33,7 @@ class Schema(Request):
         if self.of is None:
             return Result(lines=json_lines({name: schema_of(name) for name in sorted(ANALYSES)}))
         if self.of not in ANALYSES:
-            raise InputError(self.of, "is no command", did_you_mean(self.of, sorted(ANALYSES)))
+            raise InputError(self.of, "is not a command", did_you_mean(self.of, sorted(ANALYSES)))
         return Result(lines=json_lines(schema_of(self.of)))
 
 

@@ -363,7 +363,7 @@ def _grid_of_file(path: AnyPath) -> Grid | None:
 
 
 def _notes_on_space(path: AnyPath, grid: Grid, choice: Binarization) -> tuple[str, ...]:
-    """What an image that is checked alone states of its space, where that is no standard one.
+    """What an image that is checked alone states of its space, where that is not a standard one.
 
     Of an atlas, only a space of another standard: few state any.
     """

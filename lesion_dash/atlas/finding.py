@@ -53,7 +53,7 @@ def find_label_table(image: AnyPath) -> AnyPath | None:
 
     Words such as "labels" or "2mm" aside, every word of the table's name is one of the image's:
     ``BN_Atlas_246_LUT.txt`` belongs to ``BN_Atlas_246_2mm.nii.gz``. A table of FSL's names its
-    images, and may lie one folder above them. A file that is no label table is none, whatever its
+    images, and may lie one folder above them. A file of another content is no table, whatever its
     name.
     """
     if not image.parent.is_dir():
@@ -103,7 +103,7 @@ def find_unread_table(place: AnyPath) -> InputError | None:
     """Why the label table that is named after an image, or a folder of maps, is not read.
 
     None where there is no such file, or where another table is read in its place. What lies
-    beside the image of a person, such as ``sub-01_lesion.txt``, is no label table.
+    beside the image of a person, such as ``sub-01_lesion.txt``, is not a label table.
     """
     if place.is_dir():
         readable, folder = find_folder_table(place), place

@@ -51,7 +51,7 @@ def _with_names(fault: MissingFile, given: object) -> MissingFile:
 
 
 def _without_image(folder: AnyPath) -> InputError:
-    """Why a folder is no atlas, and which atlases lie deeper."""
+    """Why a folder is not an atlas, and which atlases lie deeper."""
     below = [place for place, _ in find_atlases(folder).values()]
     if not below:
         return InputError(folder, "holds no image", "give an atlas image or a folder of maps")

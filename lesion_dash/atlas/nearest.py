@@ -57,7 +57,7 @@ def _is_square(grid: Grid) -> bool:
 
 
 def _by_search(grid: Grid, is_inside: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """The same on a sheared grid, whose steps along the axes are no distances."""
+    """The same on a sheared grid, whose steps along the axes are not distances."""
     from scipy.spatial import KDTree
 
     tree = KDTree(grid.mm_of_index(np.flatnonzero(is_inside)))

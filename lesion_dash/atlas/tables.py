@@ -19,7 +19,7 @@ _AS_WRITTEN = "labels are the table's numbers as they are, although it counts fr
 
 
 class UnknownFormat(InputError):
-    """A file of text that is no label table of a known format, nor a broken one."""
+    """A file of text that is not a label table of a known format, nor a broken one."""
 
 
 @dataclass(frozen=True)

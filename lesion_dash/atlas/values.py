@@ -110,7 +110,7 @@ def check_scale(
     Raises
     ------
     InputError
-        Where these are no ends of probabilities; see `probability_top`.
+        Where these are not ends of probabilities; see `probability_top`.
     """
     if largest <= 0:
         raise InputError(path, "atlas is empty: no voxel has a probability above 0")
@@ -159,7 +159,7 @@ _MANY = 50
 """Different values up to which any image can be an atlas; arbitrary: scans have hundreds."""
 
 _ALIKE = 0.5
-"""Part of neighbouring voxels with the same value, below which regions are no bodies.
+"""Part of neighbouring voxels with the same value, below which regions are not bodies.
 
 Measured: 0.87 in Brainnetome, 0.78 in 1,000 parcels of the cortex at 2 mm, 0.49 at 4 mm; 0.09 in
 the T1 of MNI152, 0.01 with noise. Coarse grids have less, so the next measure decides as well.

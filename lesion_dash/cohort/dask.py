@@ -276,7 +276,7 @@ class Cluster:
                 return
             group, merged = waiting.popleft()
             # Parts may be lost with a worker that ended for a reason of its own, also while they
-            # are made again: one more is no verdict, as long as there are parts to make again.
+            # are made again: one more is not a verdict, as long as there are parts to make again.
             for attempt in count():
                 try:
                     answer = self._result(begin(group) if attempt else merged)

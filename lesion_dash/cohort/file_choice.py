@@ -70,7 +70,7 @@ class FileChoice:
         for part in filter(None, text.split("; ")):
             match = _PARTS.fullmatch(part)
             if match is None:
-                raise InputError(part, "is no choice among a patient's files")
+                raise InputError(part, "is not a choice among a patient's files")
             values |= {name: value for name, value in match.groupdict().items() if value}
         return cls(**values)  # type: ignore[arg-type]
 

@@ -166,7 +166,7 @@ class _Person(NamedTuple):
         return [*folders, *(text for folder in folders for text in _leading(folder))]
 
     def parts(self) -> list[str]:
-        stem = "" if self.label else _ENTITY.sub("-", self.stem)  # ses-1 is no patient
+        stem = "" if self.label else _ENTITY.sub("-", self.stem)  # ses-1 is not a patient
         tokens = [*_TOKEN.finditer(stem)]
         return [
             stem[first.start() : last.end()]

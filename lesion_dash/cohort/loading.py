@@ -185,7 +185,7 @@ def load_cohort(
     """Read a folder of binary lesion masks in one common space.
 
     The unit is the patient: what files belong to whom is read from their names and folders, see
-    `read_names`. Files that are no masks of lesions by their names do not count where the patient
+    `read_names`. Files that are not masks of lesions by their names do not count where the patient
     has a mask; a note says how many.
 
     Parameters
@@ -228,7 +228,7 @@ def load_cohort(
         Make masks of label maps, likewise.
     space : str, optional
         The space that the masks lie in, such as ``MNI152NLin6Asym``, whatever their files say; by
-        default what these state, and a note where that is no standard space, or several.
+        default what these state, and a note where that is not a standard space, or several.
 
     Returns
     -------

@@ -115,7 +115,7 @@ class NameFacts:
         Empty where nothing is said of them.
     kind : Kind
     word : str
-        The word that says it is no mask of a lesion.
+        The word that says it is not a mask of a lesion.
     """
 
     file: str
@@ -217,7 +217,7 @@ def _categorise(entity: str, token: str) -> tuple[str, str]:
     word = (match[1] or match[2]) if match else ""
     side = "side", _SIDES.get(word, word)
     if entity in ("label", "desc", "seg"):
-        return side if word and len(folded) > 2 else ("word", folded)  # label-L is no side
+        return side if word and len(folded) > 2 else ("word", folded)  # label-L is not a side
     if entity:
         return "entity", ""
     if folded in _KNOWN:
@@ -344,7 +344,7 @@ def _kind_of(parts: Sequence[_Part], made_from: MadeFrom) -> tuple[Kind, str]:
         if variant := next((word for kind in variants for word in words if word in kind), ""):
             return Kind.VARIANT, variant
         if part.has_lesion:
-            # A suffix of BIDS is the kind of image: a T1w with a filled lesion is no mask.
+            # A suffix of BIDS is the kind of image: a T1w with a filled lesion is not a mask.
             is_scan = not place and words and words[-1] in _MODALITIES and words[-1][-1] == "w"
             return (Kind.OTHER, words[-1]) if is_scan else (Kind.MASK, "")
         if other := next((word for word in words if word in _OTHER), ""):

@@ -275,7 +275,7 @@ def _notes_on_groups(title: str, files: Mapping[str, Sequence[str]]) -> tuple[st
 def read_folder(folder: PathInput, options: ReadOptions = DEFAULTS) -> FolderReading:
     """Read every mask of a folder with this computer's threads, without a participants table.
 
-    A folder that makes no cohort is no error here: the reading tells the fault.
+    A folder that makes no cohort is not an error here: the reading tells the fault.
 
     Raises
     ------

@@ -230,9 +230,9 @@ def _masks_of(selection: Selection, groups: Groups) -> Groups:
         if taken := [name for name in group if name.kind <= worst]:
             masks[key] = taken
     if left_out:
-        what = "1 file is no lesion mask by its name:"
+        what = "1 file is not a lesion mask by its name:"
         if len(left_out) > 1:
-            what = f"{len(left_out):,} files are no lesion masks by their names, such as"
+            what = f"{len(left_out):,} files are not lesion masks by their names, such as"
         selection.notes.append(f"{what} {next(iter(left_out))}; not counted")
     return masks
 
@@ -395,7 +395,7 @@ def _summary(selection: Selection, whole: Mapping[str, Sequence[str]]) -> str:
     return f"{taken:,} of {masks:,} masks{how}{of}"
 
 
-# Files that are no binary masks, and the one choice that makes masks of all of a folder.
+# Files that are not binary masks, and the one choice that makes masks of all of a folder.
 
 SHARE_OF_OTHERS = 0.1
 """Share of the files that may be no masks. Arbitrary, as that of files on another grid: a few that
@@ -446,7 +446,7 @@ def choice_fault(
         return SeveralFilesError.of(root, problem, tuple(offers))
     if masks or len({each.remedy for each in others.values()}) > 1:
         return None  # no one choice is right for all of them
-    problem = f"{who} are no masks, such as {path.name}: {error.problem}"
+    problem = f"{who} are not masks, such as {path.name}: {error.problem}"
     if error.threshold is None:
         return InputError(root, problem, error.remedy)
     return SeveralFilesError.of(root, problem, (_offer(chosen, threshold=error.threshold),))

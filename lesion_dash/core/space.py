@@ -61,7 +61,7 @@ class StatedSpace:
     source : str
         What states it, such as ``sform code 4``.
     is_noted : bool
-        Whether the note of a cohort says already that it is no standard space.
+        Whether the note of a cohort says already that it is not a standard space.
 
     Examples
     --------
@@ -176,7 +176,7 @@ def space_of_user(name: str) -> StatedSpace:
     Raises
     ------
     InputError
-        Where it is no name of a space, or a known one is misspelt.
+        Where it is not a name of a space, or a known one is misspelt.
 
     Examples
     --------
@@ -194,7 +194,7 @@ def space_of_user(name: str) -> StatedSpace:
             remedy = (
                 f"did you mean {_BY_SPELLING[near[0]]}?" if near else "see TemplateFlow's names"
             )
-            raise InputError("space", f"{name!r} is no template that is known here", remedy)
+            raise InputError("space", f"{name!r} is not a template that is known here", remedy)
     return space
 
 

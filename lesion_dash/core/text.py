@@ -95,7 +95,7 @@ def _quoted(char: str) -> str:
         return f"\\{char}"
     if char.isprintable():
         return char
-    # Python shows a byte of a file's name that is no text as one of these code points.
+    # Python shows a byte of a file's name that is not text as one of these code points.
     is_byte = "\udc80" <= char <= "\udcff"
     content = char.encode("utf-8", "surrogateescape" if is_byte else "surrogatepass")
     return "".join(f"\\x{byte:02x}" for byte in content)

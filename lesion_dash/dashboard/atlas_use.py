@@ -35,7 +35,7 @@ class AtlasUse:
 
     def __post_init__(self) -> None:
         if self.sides not in ATLAS_SIDES:
-            raise InputError(self.sides, "is no use of an atlas")
+            raise InputError(self.sides, "is not a use of an atlas")
         if self.space:
             space_of_user(self.space)
 

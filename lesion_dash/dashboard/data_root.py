@@ -194,7 +194,7 @@ class DataRoot:
             Where the name is not in the listing, or the folder no longer lies below the root.
         """
         if name not in self.cohorts:
-            raise InputError(name, "is no folder of the data root", "choose one from the list")
+            raise InputError(name, "is not a folder of the data root", "choose one from the list")
         folder = self.place(name)
         if not is_confined(folder):
             raise InputError(name, "no longer lies below the data root", "choose another folder")
@@ -211,7 +211,7 @@ class DataRoot:
             Where the name is not in the listing.
         """
         if name not in self.atlases:
-            raise InputError(name, "is no atlas of the data root", "choose one from the list")
+            raise InputError(name, "is not an atlas of the data root", "choose one from the list")
         return self.atlases[name]
 
     def use_of_image(self, image: str) -> AtlasUse:
@@ -232,7 +232,7 @@ def configured_root() -> DataRoot:
     path = Path(configured).expanduser() if configured else sample_data()
     if not path.is_dir():
         remedy = f"set {ROOT_VARIABLE} to the folder that holds your cohorts and atlases"
-        raise InputError(path, "the data root is no folder", remedy)
+        raise InputError(path, "the data root is not a folder", remedy)
     return DataRoot(path.resolve())
 
 

@@ -10,7 +10,7 @@ import traitlets as t
 from .lab_files import LabFiles
 
 MARK = "/"
-"""Before the key of what is no file: names of folders never begin so."""
+"""Before the key of what is not a file: names of folders never begin so."""
 
 _BETWEEN = "//"
 """Between a folder and a name in it: no name of a folder holds two slashes."""

@@ -48,7 +48,7 @@ class ImageFiles:
             Where the name is not in the listing, or a file behind it lies outside the data root.
         """
         if name not in self.names(folder):
-            raise InputError(name, "is no image of this folder", "choose one from the list")
+            raise InputError(name, "is not an image of this folder", "choose one from the list")
         path = self._folder(folder) / name
         if not is_confined(path):
             raise InputError(name, "lies outside the data root", "choose another image")
@@ -56,5 +56,5 @@ class ImageFiles:
 
     def _folder(self, folder: str) -> Path:
         if folder not in self.folders:
-            raise InputError(folder, "is no folder of images", "choose one from the list")
+            raise InputError(folder, "is not a folder of images", "choose one from the list")
         return self.root.place(folder)

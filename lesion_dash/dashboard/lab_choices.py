@@ -120,7 +120,7 @@ class InputChoices(t.HasTraits):
         allowed = TESTS_OF[self.kind]
         value = str(proposal["value"])
         if allowed and value not in allowed:
-            raise t.TraitError(f"{value} is no test of this input")
+            raise t.TraitError(f"{value} is not a test of this input")
         return value
 
     @t.validate("correction")

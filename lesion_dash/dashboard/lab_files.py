@@ -101,7 +101,7 @@ class LabFiles:
         known = {*self.images(folder), *self.tables(folder)}
         for name in names:
             if name not in known:
-                raise InputError(name, "is no file of this folder", "choose one from the list")
+                raise InputError(name, "is not a file of this folder", "choose one from the list")
         return tuple(str(self._inside(self._place(folder) / name)) for name in names)
 
     def path(self, folder: str, name: str) -> str:
@@ -143,7 +143,7 @@ class LabFiles:
 
     def _check(self, folder: str) -> None:
         if folder not in self.folders:
-            raise InputError(folder, "is no folder of images", "choose one from the list")
+            raise InputError(folder, "is not a folder of images", "choose one from the list")
 
     def _place(self, folder: str) -> Path:
         self._check(folder)

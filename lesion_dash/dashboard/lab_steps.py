@@ -56,7 +56,7 @@ def step_of(text: str, root: DataRoot) -> RecipeStep:
     Raises
     ------
     InputError
-        Where it is no step, or names what the data root does not hold.
+        Where it is not a step, or names what the data root does not hold.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def step_of(text: str, root: DataRoot) -> RecipeStep:
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError("step", "is no step of the ROI lab") from None
+        raise InputError("step", "is not a step of the ROI lab") from None
 
 
 def _morph(operation: Any, radius: object, unit: Any, connectivity: Any) -> RecipeStep:

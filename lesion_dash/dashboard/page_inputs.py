@@ -41,7 +41,7 @@ _MOST_STEPS = 30
 _LARGEST = 1e9
 _OWN_NAME = rf'(\["(file|regions)",")?{re.escape(OWN_FILES)}(/|$)'
 _OFFERED = re.compile(rf"{MARK}({MNI}|-?\d{{1,9}})", re.ASCII)
-"""What is no file: the template that comes with the program, or a region of a map by its label."""
+"""Not a file: the template that comes with the program, or a region of a map by its label."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def text_of(value: object) -> str:
         Where it is none.
     """
     if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
-        raise InputError(shown(value), f"is no text of at most {_LONGEST_TEXT} letters")
+        raise InputError(shown(value), f"is not text of at most {_LONGEST_TEXT} letters")
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -139,15 +139,15 @@ def check_inputs(root: DataRoot, inputs: object) -> tuple[dict[str, Values], lis
     >>> found = {"chance": {"seed": 7, "permutations": 1e9}}
     >>> taken, faults = check_inputs(root, found)
     >>> taken, faults[0].problem
-    ({'chance': {'seed': 7}}, 'is no whole number from 20 to 100,000')
+    ({'chance': {'seed': 7}}, 'is not a whole number from 20 to 100,000')
     """
     if not isinstance(inputs, Mapping):
-        return {}, [InputError(shown(inputs), "is no choice of this dashboard")]
+        return {}, [InputError(shown(inputs), "is not a choice of this dashboard")]
     taken: dict[str, Values] = {}
     faults: list[InputError] = []
     for page, values in inputs.items():
         if page not in INPUTS or not isinstance(values, Mapping):
-            faults.append(InputError(shown(page), "is no page of this dashboard"))
+            faults.append(InputError(shown(page), "is not a page of this dashboard"))
             continue
         taken[page], more = _check_page(root, INPUTS[page], values)
         faults += more
@@ -159,7 +159,7 @@ def _check_page(
 ) -> tuple[Values, list[InputError]]:
     taken: dict[str, Value] = {}
     faults = [
-        InputError(shown(name), "is no choice of this dashboard")
+        InputError(shown(name), "is not a choice of this dashboard")
         for name in values
         if name not in fields
     ]
@@ -187,7 +187,7 @@ def _whole(low: int, high: int) -> Callable[..., Value]:
     def check(_root: DataRoot, value: object, _given: Values) -> Value:
         number = _number(value)
         if number is None or number != int(number) or not low <= number <= high:
-            raise InputError(shown(value), f"is no whole number from {low:,} to {high:,}")
+            raise InputError(shown(value), f"is not a whole number from {low:,} to {high:,}")
         return int(number)
 
     return check
@@ -197,7 +197,7 @@ def _real(low: float, high: float) -> Callable[..., Value]:
     def check(_root: DataRoot, value: object, _given: Values) -> Value:
         number = _number(value)
         if number is None or not low <= number <= high:
-            raise InputError(shown(value), f"is no number from {low:,.10g} to {high:,.10g}")
+            raise InputError(shown(value), f"is not a number from {low:,.10g} to {high:,.10g}")
         return number
 
     return check
@@ -251,21 +251,21 @@ def _yes_or_no(_root: DataRoot, value: object, _given: Values) -> Value:
 def _atlas(root: DataRoot, value: object, _given: Values) -> Value:
     name = text_of(value)
     if name and name not in root.atlases:
-        raise InputError(shown(name), "is no atlas of the data root")
+        raise InputError(shown(name), "is not an atlas of the data root")
     return name
 
 
 def _folder(root: DataRoot, value: object, _given: Values) -> Value:
     name = text_of(value)
     if name and name not in LabFiles(root).folders and name not in root.cohorts:
-        raise InputError(shown(name), "is no folder of the data root")
+        raise InputError(shown(name), "is not a folder of the data root")
     return name
 
 
 def _source(root: DataRoot, value: object, _given: Values) -> Value:
     name = text_of(value)
     if name not in MAPS_OF_COHORTS and name not in ImageFiles(root).folders:
-        raise InputError(shown(name), "is no map and no folder of the data root")
+        raise InputError(shown(name), "is neither a map nor a folder of the data root")
     return name
 
 
@@ -285,7 +285,7 @@ def _space(_root: DataRoot, value: object, _given: Values) -> Value:
 
 
 def _file(root: DataRoot, value: object, _given: Values) -> Value:
-    """A file as a field of folder and name has it; or the key of what is no file, or none."""
+    """A file as a field of folder and name has it; or the key of what is not a file, or none."""
     text = text_of(value)
     if not text.startswith(MARK):
         if text:
@@ -326,7 +326,7 @@ def _steps(root: DataRoot, value: object, _given: Values) -> Value:
 
 def _texts(value: object, max_names: int = _MOST_NAMES) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or len(value) > max_names:
-        raise InputError(shown(value), f"is no list of at most {max_names:,} texts")
+        raise InputError(shown(value), f"is not a list of at most {max_names:,} texts")
     return tuple(text_of(item) for item in value)
 
 

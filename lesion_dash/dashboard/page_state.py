@@ -157,7 +157,7 @@ class StateValidator:
         >>> validator = StateValidator(DataRoot(Path("sample_data")), ("topography",))
         >>> found, faults = validator.check({"folder_a": "../secret", "min_patients": 7})
         >>> found.folder_a, found.min_patients, faults[0].problem
-        (None, 7, 'is no folder of the data root')
+        (None, 7, 'is not a folder of the data root')
         """
         taken: dict[str, Any] = {}
         faults: list[InputError] = []
@@ -178,21 +178,21 @@ class StateValidator:
 
     def _check_one(self, name: str, value: object) -> object:
         if name not in _CHECKS:
-            raise InputError(shown(name), "is no choice of this dashboard")
+            raise InputError(shown(name), "is not a choice of this dashboard")
         return _CHECKS[name](self, value)
 
 
 def _folder(validator: StateValidator, value: object) -> str:
     name = text_of(value)
     if name and name not in validator.root.cohorts:
-        raise InputError(shown(name), "is no folder of the data root")
+        raise InputError(shown(name), "is not a folder of the data root")
     return name
 
 
 def _atlas(validator: StateValidator, value: object) -> str:
     name = text_of(value)
     if name and name not in validator.root.atlases:
-        raise InputError(shown(name), "is no atlas of the data root")
+        raise InputError(shown(name), "is not an atlas of the data root")
     return name
 
 
@@ -217,7 +217,7 @@ def _of_atlases(value: object) -> list[object] | tuple[object, ...]:
 
 def _conditions(_validator: StateValidator, value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or len(value) > _MOST_CONDITIONS:
-        raise InputError(shown(value), f"is no list of at most {_MOST_CONDITIONS} conditions")
+        raise InputError(shown(value), f"is not a list of at most {_MOST_CONDITIONS} conditions")
     texts = [text_of(condition) for condition in value]
     return tuple(str(condition) for condition in parse_conditions(texts))
 
@@ -229,14 +229,14 @@ def _files(_validator: StateValidator, value: object) -> str:
 def _patients(_validator: StateValidator, value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST_PATIENTS:
         return value
-    raise InputError(shown(value), "is no number of patients", "give a whole number from 1 on")
+    raise InputError(shown(value), "is not a number of patients", "give a whole number from 1 on")
 
 
 def _place(_validator: StateValidator, value: object) -> Mm:
     numbers = value if isinstance(value, list | tuple) and len(value) == 3 else ()
     mm = [float(v) for v in numbers if _is_coordinate(v)]
     if len(mm) != 3:
-        raise InputError(shown(value), "is no place", "give x, y and z in mm")
+        raise InputError(shown(value), "is not a place", "give x, y and z in mm")
     return (mm[0], mm[1], mm[2])
 
 
@@ -249,14 +249,14 @@ def _is_coordinate(value: object) -> bool:
 def _patient(validator: StateValidator, value: object) -> str:
     key = text_of(value)
     if key and not any(key.startswith(f"{folder}/") for folder in validator.root.cohorts):
-        raise InputError(shown(key), "is no patient of the data root")
+        raise InputError(shown(key), "is not a patient of the data root")
     return key
 
 
 def _region(_validator: StateValidator, value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST_LABEL:
         return value
-    raise InputError(shown(value), "is no label of a region")
+    raise InputError(shown(value), "is not a label of a region")
 
 
 def _yes_or_no(_validator: StateValidator, value: object) -> bool:
@@ -273,7 +273,7 @@ def _slices(_validator: StateValidator, value: object) -> int:
 
 def _one_of(value: object, names: tuple[str, ...], kind: str) -> str:
     if not isinstance(value, str) or value not in names:
-        raise InputError(shown(value), f"is no {kind} of this dashboard")
+        raise InputError(shown(value), f"is not a {kind} of this dashboard")
     return value
 
 

@@ -59,11 +59,11 @@ def read_session(name: str, content: bytes, validator: StateValidator) -> PageSt
     Raises
     ------
     InputError
-        Where it is no session file, is one of a newer lesion_dash, or names what is not here.
+        Where it is not a session file, is one of a newer lesion_dash, or names what is not here.
     """
     session = _read_json(name, content)
     if session.get("format") != _FORMAT:
-        raise InputError(name, "is no session file of lesion_dash", _REMEDY)
+        raise InputError(name, "is not a session file of lesion_dash", _REMEDY)
     schema, choices = session.get("schema"), session.get("choices")
     if isinstance(schema, int) and schema > _SCHEMA:
         raise InputError(name, "was saved by a newer lesion_dash", "update this one to open it")
@@ -92,7 +92,7 @@ def _read_json(name: str, content: bytes) -> dict[str, object]:
     try:
         content_read = json.loads(content.decode())
     except (ValueError, RecursionError):
-        raise InputError(name, "is no session file of lesion_dash", _REMEDY) from None
+        raise InputError(name, "is not a session file of lesion_dash", _REMEDY) from None
     if not isinstance(content_read, dict):
-        raise InputError(name, "is no session file of lesion_dash", _REMEDY)
+        raise InputError(name, "is not a session file of lesion_dash", _REMEDY)
     return content_read

@@ -1,4 +1,4 @@
-"""Two lists that name one image of the data root, or something of its own that is no file."""
+"""Two lists that name one image of the data root, or something of its own that is not a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SourceField(FileField):
     none : str
         What is said where none is chosen.
     offers : dict of str to str
-        Words for each thing that is no file, by its key.
+        Words for each thing that is not a file, by its key.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class SourceField(FileField):
 
     @property
     def offered(self) -> str:
-        """The key of what is no file; empty where a file or none is chosen."""
+        """The key of what is not a file; empty where a file or none is chosen."""
         folder = self.folder
         return folder.removeprefix(MARK) if folder.startswith(MARK) else ""
 
@@ -42,7 +42,7 @@ class SourceField(FileField):
         return self._awaited or (self.folder if self.offered else super().text)
 
     def choose(self, text: str) -> None:
-        """Choose what a text says; what is no file and not offered yet, once it is.
+        """Choose what a text says; what is not a file and not offered yet, once it is.
 
         Raises
         ------
@@ -73,7 +73,7 @@ class SourceField(FileField):
         return bool(self.folder) and not self.offered and not self.name
 
     def offer(self, offers: dict[str, str]) -> None:
-        """Offer other things that are no file; a choice that is still there stays."""
+        """Offer other things that are not a file; a choice that is still there stays."""
         self._first = (self._first[0], *((words, MARK + key) for key, words in offers.items()))
         keys = {key for _, key in self._options}
         if self.folders.value not in keys:

@@ -199,7 +199,7 @@ class UrlState:
             choices.mm = state.mm
         is_listed = not state.patient or self._has(state.patient)
         choices.patient, choices.region = state.patient if is_listed else "", None
-        problem = "is no patient of the folders that are shown"
+        problem = "is not a patient of the folders that are shown"
         return [] if is_listed else [InputError(shown(state.patient), problem)]
 
     def _has(self, patient: str) -> bool:
@@ -227,7 +227,9 @@ class UrlState:
                 choices.region = label
             else:
                 words = (
-                    "is no region of this atlas" if labels else "is a region, and there is no atlas"
+                    "is not a region of this atlas"
+                    if labels
+                    else "is a region, and there is no atlas"
                 )
                 self._faults.append(InputError(str(label), words))
         self._write_later()

@@ -1,4 +1,4 @@
-"""What a file is that is no NIfTI image, told by its name and its first bytes."""
+"""What a file is that is not a NIfTI image, told by its name and its first bytes."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def _inflated(head: bytes) -> bytes:
 
 
 def name_finding(name: str) -> Finding | None:
-    """What a file's name says it is; None where it is no format that is known here.
+    """What a file's name says it is; None where it is not a format that is known here.
 
     Examples
     --------

@@ -229,7 +229,7 @@ def read_text(
     Raises
     ------
     InputError
-        Where the file is missing, empty, too large, or is no text, such as a workbook.
+        Where the file is missing, empty, too large, or is not text, such as a workbook.
     """
     content = b"" if is_workbook(path.name) else read_bytes(path, max_bytes=limits.bytes)
     if is_workbook(path.name, content):

@@ -81,7 +81,7 @@ def open_header(block: bytes, is_pair: bool = False) -> OpenHeader:
     Raises
     ------
     HeaderFault
-        Where it is no header of a format that is read.
+        Where it is not a header of a format that is read.
     """
     if is_text_header(block):
         return _open_other(_afni_header, block)

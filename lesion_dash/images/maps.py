@@ -316,7 +316,7 @@ class NotWhole(InputError):
 
     def __init__(self, subject: object, example: float, largest: float) -> None:
         problem = f"labels are not whole numbers, such as {example:g}"
-        remedy = "resample labels by nearest neighbour only; a scan or a statistic is no atlas"
+        remedy = "resample labels by nearest neighbour only; a scan or a statistic is not an atlas"
         super().__init__(subject, problem, remedy)
         self.largest = largest
 

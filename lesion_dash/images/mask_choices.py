@@ -62,11 +62,11 @@ def parse_label(given: LabelChoice) -> int | tuple[int, ...] | str | None:
         return None if given is None else ANY
     parts = given.split(",") if isinstance(given, str) else given
     try:
-        # 1.5 is no label, and neither is True.
+        # 1.5 is not a label, and neither is True.
         texts = [str(part).strip() for part in (parts if isinstance(parts, Iterable) else [parts])]
         labels = sorted({int(text) for text in texts})
     except ValueError:
-        raise InputError("label", f"{given!r} is no label", remedy) from None
+        raise InputError("label", f"{given!r} is not a label", remedy) from None
     if not labels or labels[0] < 1:
         problem = f"{labels[0]} is background" if labels else "names none"
         raise InputError("label", problem, remedy)

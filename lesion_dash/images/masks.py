@@ -148,7 +148,7 @@ def find_lesion(stored: RawImage, choice: Binarization = BINARY) -> Lesion:
     Raises
     ------
     InputError
-        Where its values are no mask; the sentence names the remedy.
+        Where its values are not a mask; the sentence names the remedy.
     """
     grid = volume_grid(stored.path, stored.header)
     runs, notes = _find_binary(stored) if choice == BINARY else _choose(stored, choice)
@@ -539,7 +539,7 @@ def read_mask(
     Raises
     ------
     InputError
-        Where the file is damaged or is no binary mask; the sentence names the remedy.
+        Where the file is damaged or is not a binary mask; the sentence names the remedy.
 
     Examples
     --------
@@ -575,7 +575,7 @@ def mask_of(stored: RawImage, choice: Binarization = BINARY) -> Mask:
 def mask_input(path: AnyPath, mask: Mask, *, is_lesion: bool = True) -> dict[str, Any]:
     """A mask as an input, with the checksum of the bytes that were counted, and its notes.
 
-    Of a mask that is no lesion, such as the brain, it says nothing to touch the image's border.
+    Of a mask that is not a lesion, such as the brain, it says nothing to touch the image's border.
     """
     notes = [note for note in mask.notes if is_lesion or not note.startswith("lesion ")]
     known = {"kind": "mask", "file": str(path), "sha256": mask.sha256}

@@ -55,7 +55,7 @@ def probability_top(
     Raises
     ------
     InputError
-        Where these are no ends of probabilities; `UnclearScale` where they leave open what they
+        Where these are not ends of probabilities; `UnclearScale` where they leave open what they
         are.
 
     Examples

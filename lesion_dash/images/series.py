@@ -126,7 +126,7 @@ def _collect(file: RawImage, volumes: Iterable[NDArray], progress: Progress | No
             progress(len(columns), header.volumes)
     if unknown:
         notes += (f"NaN treated as 0 in {unknown:,} places",)
-    # Programs write 1 in images that are no series; they state no unit of time then.
+    # Programs write 1 in images that are not series; they state no unit of time then.
     time = header.repetition_time if header.states_time_unit else 0.0
     return Volumes(path, header.grid, tuple(columns), header.dtype, time, file.sha256, notes)
 
@@ -389,7 +389,7 @@ def smooth_series(series: Series, fwhm_mm: float) -> Series:
     Raises
     ------
     InputError
-        Where the width is no number in that range.
+        Where the width is not a number in that range.
 
     Examples
     --------

@@ -101,12 +101,12 @@ def own_sidecar(path: AnyPath) -> AnyPath:
 
 
 def read_sidecar(path: AnyPath) -> dict[str, Any]:
-    """What a JSON file beside an image states; an `InputError` where it is no object."""
+    """What a JSON file beside an image states; an `InputError` where it is not an object."""
     raw = read_bytes(path, max_bytes=TABLE.bytes)
     with suppress(ValueError, RecursionError):
         if isinstance(content := json.loads(raw), dict):
             return content
-    raise InputError(path, "is no JSON object")
+    raise InputError(path, "is not a JSON object")
 
 
 def _of_sidecar(path: AnyPath, notes: list[str]) -> tuple[float, str]:

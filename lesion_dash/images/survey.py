@@ -25,7 +25,7 @@ _TYPES = {
     2048: "complex256",
     2304: "RGBA, 4 bytes",
 }
-"""Voxel types that NumPy has no plain number for, or that are no real numbers."""
+"""Voxel types that NumPy has no plain number for, or that are not real numbers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +86,7 @@ class HeaderFacts:
 
 
 def read_facts(file: ImageFile) -> HeaderFacts:
-    """Read the fields of a header; an `InputError` where it is no NIfTI header at all."""
+    """Read the fields of a header; an `InputError` where it is not a NIfTI header at all."""
     opened = file.open_header()
     header = opened.fields
     units = int(header["xyzt_units"])

@@ -240,7 +240,7 @@ def draw_map(
     if dark:
         figure.set_facecolor("black")
     with warnings.catch_warnings():
-        # A map without a voxel is no mistake here: the threshold may be that high. Its field of
+        # A map without a voxel is not a mistake here: the threshold may be that high. Its field of
         # view may end before the brain does.
         empty = "empty mask|.*masked element|.*cut_coords seem to be out"
         warnings.filterwarnings("ignore", empty, UserWarning)

@@ -106,7 +106,7 @@ def _titled(registration: Registration, title: str, lines: str) -> Figure:
     names = f"{registration.moving.name} on {registration.template.name}"
     how = f"{registration.kind} by {registration.engine}"
     figure = new_figure(_INCHES)
-    # Names of files are no formulas, whatever dollar signs they hold.
+    # Names of files are not formulas, whatever dollar signs they hold.
     figure.suptitle(
         f"{title or f'{names}, {how}'}; {lines}", fontsize=11, x=0.01, ha="left", parse_math=False
     )
@@ -124,7 +124,7 @@ def _draw_rows(figure: Figure, registration: Registration, shown: Map) -> list[A
         axis = "xyz".index(direction)
         inner = np.linspace(low[axis], high[axis], _CUTS + 2)[1:-1]
         with warnings.catch_warnings():
-            # A slice beyond the image is no mistake: it is empty.
+            # A slice beyond the image is not a mistake: it is empty.
             warnings.filterwarnings("ignore", "Some of the specified cut_coords", UserWarning)
             warnings.filterwarnings("ignore", "empty mask", UserWarning)
             display = plotting.plot_anat(
@@ -195,7 +195,7 @@ def _foreground_box(template: Map) -> tuple[NDArray[np.float64], NDArray[np.floa
 
 
 def _squares(template: Map) -> NDArray[np.bool_]:
-    """Cubes of the template's grid that take turns, in voxels so that they are no sawteeth."""
+    """Cubes of the template's grid that take turns, in voxels so that they are not sawteeth."""
     low, high = _foreground_box(template)
     edge = float((high - low).max()) / _SQUARES
     steps = [max(round(edge / size), 1) for size in template.grid.voxel_size.tolist()]

@@ -297,7 +297,7 @@ def _draw_background(mm: Mm, background: Map | None) -> tuple[Figure, Any]:
     figure = new_figure(_INCHES)
     image = load_template() if background is None else drawable(background.to_nifti())
     with warnings.catch_warnings():
-        # A point beyond the background is no mistake: that slice is empty.
+        # A point beyond the background is not a mistake: that slice is empty.
         warnings.filterwarnings("ignore", "Some of the specified cut_coords", UserWarning)
         display = plotting.plot_anat(
             image,
@@ -313,7 +313,7 @@ def _draw_background(mm: Mm, background: Map | None) -> tuple[Figure, Any]:
 
 
 def _titled(figure: Figure, title: str) -> Figure:
-    # Names of files and conditions are no formulas, whatever dollar characters they hold.
+    # Names of files and conditions are not formulas, whatever dollar characters they hold.
     figure.suptitle(title, fontsize=11, x=0.01, ha="left", parse_math=False)
     return figure
 

@@ -97,7 +97,7 @@ def region_involvement(load: LesionLoad, least_percent: float = LEAST_PERCENT) -
     Raises
     ------
     InputError
-        Where `least_percent` is no such share.
+        Where `least_percent` is not such a share.
 
     Examples
     --------

@@ -150,7 +150,7 @@ class ReportRequest:
     Raises
     ------
     InputError
-        Where a condition cannot be read, or `min_patients` is no whole number of at least 1.
+        Where a condition cannot be read, or `min_patients` is not a whole number of at least 1.
 
     Examples
     --------

@@ -111,7 +111,7 @@ def versions() -> dict[str, str]:
 
 
 _MAX_DEPTH = 2
-"""Folders between the shared folder and an input, at most: farther apart, they are no study. As in
+"""Folders between the shared folder and an input, at most: farther apart, they are not study. As in
 ``study/atlas/areas/areas.nii.gz``; arbitrary."""
 
 _HOMES = ("home", "Users")
@@ -248,7 +248,7 @@ def _input(name: str, path: AnyPath | str) -> _Input:
 
 
 def shared_folder(places: Sequence[Path]) -> Path | None:
-    """The deepest folder that holds all places; None where that is no folder of a study.
+    """The deepest folder that holds all places; None where that is not a folder of a study.
 
     Examples
     --------

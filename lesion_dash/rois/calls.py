@@ -33,7 +33,7 @@ class Call:
     name : str
         The variable that holds the value in a script; empty inside another call.
     pattern : str
-        How it is written where it is no plain call, ``{}`` for each argument.
+        How it is written where it is not a plain call, ``{}`` for each argument.
     """
 
     function: Callable[..., Any] | str

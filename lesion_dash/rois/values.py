@@ -210,7 +210,7 @@ def find_rois(
         The map the mask was made from, on its grid.
     side : {"above", "below", "both"}
         Of the threshold the mask was made with: where the map is highest, lowest, or farthest from
-        0 is the peak of a part. Voxels without a value (NaN), which dilation may add, are no peak.
+        0 is the peak of a part. Voxels without a value (NaN), which dilation may add, are not peak.
     connectivity : {6, 18, 26}
         Voxels of one part share a face, an edge too, or a corner too.
     min_voxels : int
@@ -269,7 +269,7 @@ def _describe(
     atlas: Atlas | None,
 ) -> Roi:
     heights = {"above": values, "below": -values, "both": np.abs(values)}[side]
-    # A voxel without a value is no peak, unless there is no other.
+    # A voxel without a value is not a peak, unless there is no other.
     heights = np.where(np.isnan(heights), -np.inf, heights)
     peak = Component(number, 1, part.grid, part.indices, heights)
     value = float(values[np.searchsorted(part.indices, peak.peak_index)])

@@ -74,7 +74,7 @@ class _Contents:
 def _check_is_no_image(path: AnyPath) -> None:
     """Say of an image, or of a file of another format, what it is."""
     if has_image_ending(path.name):
-        read_header(path)  # which names what is no volume
+        read_header(path)  # which names what is not a volume
         raise InputError(path, "is an image, not an array", "use it as it is")
     if isinstance(path, Path) and (reason := other_format(path)):
         problem, _, remedy = reason.partition("; ")

@@ -125,7 +125,7 @@ def _place_centred(shape: Volume, voxel_size: Sequence[float], orientation: str)
         affine[axis, column] = sign * sizes[column]
     affine[:3, 3] = -affine[:3, :3] @ (np.array(shape) - 1) / 2
     _check_lengths("--voxel-size", affine)
-    source = "placed with the middle of the array at 0, 0, 0 mm, which is no place in a template"
+    source = "placed with the middle of the array at 0, 0, 0 mm, which is not a place in a template"
     return Placement(Grid(shape, affine + 0.0, 0), source)  # + 0.0: no -0.0
 
 
@@ -306,8 +306,8 @@ def _checked(axes: str | None, length: int) -> str | None:
         return None
     order = axes.replace(",", "").replace(" ", "").lower()
     if order not in (*_SPATIAL, *_orders(4)):
-        remedy = "give x, y and z in the array's order, such as zyx; t before or behind them is "
-        raise InputError("--axes", f"{axes!r} is no order of axes", f"{remedy}the axis of volumes")
+        remedy = "give x, y, z in the array's order, such as zyx, and t where the volumes are"
+        raise InputError("--axes", f"{axes!r} is not an order of axes", remedy)
     if VOLUMES in order and length == len(_SPACE):
         problem = f"{axes!r} names four axes, and the array has three"
         raise InputError("--axes", problem, f"give {_space(order)}")
@@ -458,8 +458,8 @@ def convert_array(
     Raises
     ------
     InputError
-        Where no place is given, two contradict each other, the array is no image, or its axes may
-        lie in several orders and none is given.
+        Where no place is given, two contradict each other, the array is not an image, or its axes
+        may lie in several orders and none is given.
 
     Examples
     --------

@@ -70,7 +70,7 @@ def _judge_mask(file: ImageFile, header: Header) -> Verdict:
     """Read the image as `check` would a mask."""
 
     def read() -> tuple[str, ...]:
-        volume_grid(file.path, header)  # what is no single volume need not be read
+        volume_grid(file.path, header)  # what is not a single volume need not be read
         return mask_of(file.stored()).notes
 
     return _judge(read)

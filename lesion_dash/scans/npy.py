@@ -102,7 +102,7 @@ def number_type(code: str, byte_order: str = "=") -> np.dtype:
     Raises
     ------
     ArrayFault
-        Where it is no type of numbers.
+        Where it is not a type of numbers.
     """
     if code not in _NUMBER_TYPES:
         kind = _KINDS.get(code[:1], f"values of type {code[:20]!r}")
@@ -119,10 +119,10 @@ def array_bytes(shape: object, dtype: np.dtype) -> int:
     Raises
     ------
     ArrayFault
-        Where it is no shape of an array.
+        Where it is not a shape of an array.
     """
     if not isinstance(shape, tuple) or not all(type(length) is int for length in shape):
-        raise ArrayFault("impossible size: the shape is no tuple of whole numbers", COPY_AGAIN)
+        raise ArrayFault("impossible size: the shape is not a tuple of whole numbers", COPY_AGAIN)
     if len(shape) > _MAX_AXES:
         raise ArrayFault(f"impossible size: {len(shape)} axes, {_MAX_AXES} at most", COPY_AGAIN)
     if any(length < 0 for length in shape):
@@ -204,7 +204,7 @@ def read_npz(raw: bytes, limit: int = UNPACKED) -> dict[str, LazyArray | ArrayFa
     Raises
     ------
     ArrayFault
-        Where it is no archive of arrays.
+        Where it is not an archive of arrays.
     """
     if raw.startswith(_NPY_MARK):
         raise ArrayFault("is a .npy file by its content", "rename it to .npy")

@@ -145,7 +145,7 @@ _SUFFIX = "_mask"  # what `lesion-dash mask` adds to the name of an image for th
 def binary_mask(source: MaskLike) -> Mask:
     """The mask itself, or the one that is read from a path or a nibabel image.
 
-    Where the choice of a label or a threshold is no option, as for the regions of a measurement,
+    Where the choice of a label or a threshold is not an option, as for the regions of a measurement,
     a file of several values is refused with the file that was probably meant, or the command that
     makes a mask of it.
 
@@ -160,7 +160,7 @@ def binary_mask(source: MaskLike) -> Mask:
     Raises
     ------
     InputError
-        Where it cannot be read, or is no binary mask.
+        Where it cannot be read, or is not a binary mask.
 
     Examples
     --------

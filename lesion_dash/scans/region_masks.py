@@ -186,7 +186,7 @@ class RegionMap:
                 raise InputError(self.name, problem, "omit --threshold")
             return place_mask(Mask(self.grid, self.indices, self.name), grid)
         share = REGION_THRESHOLD if threshold is None else threshold
-        Binarization(share)  # raises where it is no share
+        Binarization(share)  # raises where it is not a share
         indices, values, notes = _on_grid(self, self.probabilities, grid)
         inside = indices[values >= share - _ROUNDING]
         if not inside.size:
@@ -329,7 +329,7 @@ def _of_single(image: Map, values: NDArray, path: AnyPath, percent: bool) -> Reg
     try:
         columns, notes = to_probabilities(path, given, dtype, scale="percent" if percent else None)
     except UnclearScale as fault:
-        remedy = "say --percent where they are per cent; a statistic is no map of a region"
+        remedy = "say --percent where they are per cent; a statistic is not a map of a region"
         raise InputError(path, fault.problem, remedy) from fault
     indices, probabilities = columns[0]
     sources = {str(path): image.sha256}
@@ -464,7 +464,7 @@ def mask_image(
     458
     """
     if threshold is not None:
-        Binarization(threshold)  # raises where it is no share
+        Binarization(threshold)  # raises where it is not a share
     region = read_region(prob, label, table, percent, axes)
     stored = read_volume(image)
     grid = volume_grid(stored.path, stored.header)

@@ -58,7 +58,7 @@ def noise_factor(coils: int = COILS) -> float:
     [0.655, 0.695, 0.706]
     """
     if not 1 <= coils <= MOST_COILS or coils != int(coils):
-        problem = f"{coils} is no number of coils"
+        problem = f"{coils} is not a number of coils"
         raise InputError("coils", problem, f"give a whole number from 1 to {MOST_COILS}")
     mean_square = 2 * exp(2 * (lgamma(coils + 0.5) - lgamma(coils)))
     return sqrt(2 * coils - mean_square)

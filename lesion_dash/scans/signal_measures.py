@@ -306,7 +306,9 @@ class Bootstrap:
 
     def __post_init__(self) -> None:
         if not 0 <= self.block_mm < np.inf:
-            raise InputError("block_mm", f"{self.block_mm} is no edge of a cube", "give mm, or 0")
+            raise InputError(
+                "block_mm", f"{self.block_mm} is not an edge of a cube", "give mm, or 0"
+            )
         if self.resamples < FEWEST_RESAMPLES:
             problem = f"{self.resamples} are too few for an interval"
             raise InputError("resamples", problem, f"give at least {FEWEST_RESAMPLES}")
@@ -395,7 +397,7 @@ def set_up(
         Where a file cannot be used, two masks overlap, or a region of noise is empty, constant,
         zero-filled or quantised.
     """
-    noise_factor(coils)  # raises where it is no number of coils, whether air is given or not
+    noise_factor(coils)  # raises where it is not a number of coils, whether air is given or not
     first = as_map(image)
     notes, sources = native_notes(first.notes), source_of(image, first)
     repeat = None

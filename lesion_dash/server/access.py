@@ -131,7 +131,7 @@ def arrange_access(
         return Access(base_url=path, socket_file=Path(socket_file))
     address = _as_address(LOOPBACK if host == "localhost" else host)
     if address is None:
-        raise InputError(f"--host {host}", "is no IP address", f"give one, such as {LOOPBACK}")
+        raise InputError(f"--host {host}", "is not an IP address", f"give one, such as {LOOPBACK}")
     names = [*OWN_NAMES, str(address)]
     if hostname is not None:
         names.append(_checked_name(hostname))
@@ -155,7 +155,7 @@ def _as_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | No
 def _checked_name(hostname: str) -> str:
     name = hostname.lower()
     if not _NAME.fullmatch(name):
-        problem = "is no host name"
+        problem = "is not a host name"
         remedy = "give it alone, as in lab.example.org, without https:// and without a port"
         raise InputError(f"--hostname {hostname}", problem, remedy)
     return name
@@ -175,7 +175,7 @@ def checked_base_url(base_url: str) -> str:
     Raises
     ------
     InputError
-        Where it is no path as browsers send it.
+        Where it is not a path as browsers send it.
 
     Examples
     --------
@@ -184,7 +184,7 @@ def checked_base_url(base_url: str) -> str:
     """
     path = f"{base_url.removesuffix('/')}/"
     if not _BASE_URL.fullmatch(path):
-        problem = "is no path of an address"
+        problem = "is not a path of an address"
         remedy = (
             "give it with a slash in front and without the name, as in /lesions/; "
             "write letters other than a-z, 0-9 and .-_~@ as browsers do, as in %20"
@@ -248,7 +248,7 @@ def read_token(path: str | os.PathLike[str]) -> str:
 
 def _check_rights(place: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise InputError(place, "is no file", _NEW)
+        raise InputError(place, "is not a file", _NEW)
     mode = stat.S_IMODE(status.st_mode)
     if os.name == "posix" and mode & 0o077:
         problem = f"may be read or changed by other accounts (mode {mode:o}, 600 is needed)"

@@ -27,7 +27,7 @@ def memory_of_kernels(size: str | None) -> int:
     Raises
     ------
     InputError
-        Where the text is no size, or one that is too small for a page.
+        Where the text is not a size, or one that is too small for a page.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def memory_of_kernels(size: str | None) -> int:
     try:
         size_in_bytes = bytes_in(size)
     except ValueError:
-        problem = "is no size"
+        problem = "is not a size"
         raise InputError(f"--kernel-memory {size}", problem, "give one such as 4GB") from None
     if size_in_bytes < SMALLEST:
         problem = "is too small for a page"

@@ -61,7 +61,7 @@ class KernelSocket(PlainErrors, VoilaKernelWebsocketHandler):  # type: ignore[mi
         if is_whole(message) and holds_objects(message):
             super().on_message(message)
         else:
-            self.close(_BAD_DATA, "this is no message to a kernel")
+            self.close(_BAD_DATA, "this is not a message to a kernel")
 
 
 def is_whole(message: str | bytes) -> TypeGuard[bytes]:

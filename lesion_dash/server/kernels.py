@@ -186,7 +186,7 @@ class KernelProcess(ServerKernelManager):
 
     Its sockets, temporary files and settings lie in a folder of its own, which is removed when the
     kernel has ended, whichever way. The name of the folder tells nothing: who knows the id of a
-    kernel could connect to it, and names of sockets are no secret in a system.
+    kernel could connect to it, and names of sockets are not secret in a system.
 
     Attributes
     ----------

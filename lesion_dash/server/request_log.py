@@ -112,7 +112,7 @@ def set_up_logs(other: logging.Logger) -> None:
 
 
 def log_sentence(sentence: str) -> None:
-    """Log what is no answer to a request."""
+    """Log what is not an answer to a request."""
     _LOG.info("%s", sentence)
 
 

@@ -104,12 +104,14 @@ def serve(
     Raises
     ------
     InputError
-        Where the data root is no folder, the port is taken, Voila is not installed, or the
+        Where the data root is not a folder, the port is taken, Voila is not installed, or the
         address, the name, the token file, the path or the size of memory cannot be used.
     """
     root = Path(data_root).expanduser()
     if not root.is_dir():
-        raise InputError(root, "the data root is no folder", "give the folder that holds your data")
+        raise InputError(
+            root, "the data root is not a folder", "give the folder that holds your data"
+        )
     _check_installed()
     from .access import arrange_access
 
@@ -276,7 +278,7 @@ def _check_port(port: int, access: Access) -> None:
             if isinstance(error, PermissionError):
                 remedy = "give a --port from 1024 on: those below are the administrator's"
             elif error.errno == errno.EADDRNOTAVAIL:
-                remedy = f"{access.address} is no address of this computer: give one that is"
+                remedy = f"{access.address} is not an address of this computer: give one that is"
             elif error.errno == errno.EADDRINUSE:
                 problem += f"; is a dashboard open at {access.url(port)}?"
                 remedy = "stop it, or give another --port"

@@ -182,7 +182,7 @@ def threshold_coverage(cohort: Cohort) -> Coverage:
 
     The brain is the MNI152 template that nilearn ships, on the cohort's grid, where it is brighter
     than a fifth of its brightest voxel, as in nilearn's own brain mask. What of the brain lies
-    beyond the grid is no part of the whole; lesioned voxels outside the brain count as voxels, and
+    beyond the grid is not part of the whole; lesioned voxels outside the brain count as voxels, and
     not in its share. The counts of all minimum numbers add up to the patients' lesion volumes.
 
     Parameters

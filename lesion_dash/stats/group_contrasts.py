@@ -61,7 +61,7 @@ _OF_SCORES = (
 _BLOCK = 2**20  # arbitrary: values that a thread works on together, 8 MB in float64
 
 _OF_RUNS = (
-    "Shows where the mean signal of the volumes differs. It is no model of the haemodynamic "
+    "Shows where the mean signal of the volumes differs. It fits no model of the haemodynamic "
     "response: neighbouring volumes resemble each other, so p is too small, and permutations that "
     "take volumes for independent do not mend that. A map to explore, not a result to report."
 )

@@ -52,7 +52,7 @@ def _itk_matrix(path: AnyPath, part: Part) -> NDArray[np.float64]:
     kind, parameters, fixed = part
     name = kind.split("_", maxsplit=1)[0]
     if not (np.isfinite(parameters).all() and np.isfinite(fixed).all()):
-        raise InputError(path, f"{name} holds a value that is no number")
+        raise InputError(path, f"{name} holds a value that is not a number")
     if name not in _KINDS:
         raise _not_linear(path, name)
     itk: Any = SimpleITK
@@ -84,7 +84,7 @@ def _not_linear(path: AnyPath, name: str) -> InputError:
     if "BSpline" in name or "Field" in name:
         remedy = "give a displacement field as NIfTI (antsApplyTransforms -o [field.nii.gz,1])"
         return InputError(path, f"{name} is not linear", remedy)
-    return InputError(path, f"{name} is no known linear transform", "save it as an affine")
+    return InputError(path, f"{name} is not a known linear transform", "save it as an affine")
 
 
 def _of_itk(path: AnyPath, parts: list[Part]) -> Transform:
@@ -93,7 +93,9 @@ def _of_itk(path: AnyPath, parts: list[Part]) -> Transform:
     if not linear:
         raise InputError(path, "holds no transform", "copy the file again")
     if len(linear) > 1 and not is_composite:
-        problem = f"holds {len(linear)} transforms that are no composite: their order is not known"
+        problem = (
+            f"holds {len(linear)} transforms that are not a composite: their order is not known"
+        )
         raise InputError(path, problem, "give each in a file of its own, in their order")
     matrix = np.eye(4)
     for part in linear:  # ITK applies the last one of a composite first
@@ -123,7 +125,7 @@ def _itk_text_parts(path: AnyPath, text: str) -> list[Part]:
             for section in sections
         ]
     except ValueError:
-        raise InputError(path, "is a damaged ITK transform: a parameter is no number") from None
+        raise InputError(path, "is a damaged ITK transform: a parameter is not a number") from None
 
 
 def _matlab_parts(path: AnyPath, content: bytes) -> list[Part]:
@@ -434,7 +436,7 @@ def _numbers(path: AnyPath, text: str) -> NDArray[np.float64]:
     try:
         numbers = [[float(text) for text in row] for row in rows]
     except ValueError:
-        problem = "is no transform: neither 4 x 4 numbers, nor a file of ITK, ANTs or FLIRT"
+        problem = "is not a transform: neither 4 x 4 numbers, nor a file of ITK, ANTs or FLIRT"
         raise InputError(path, problem, "give a file that one of them wrote") from None
     if len(rows) != 4 or any(len(row) != 4 for row in rows):
         widths = " or ".join(map(str, sorted({len(row) for row in rows})))

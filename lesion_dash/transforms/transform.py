@@ -42,7 +42,7 @@ class Field:
             problem = f"array of shape {self.mm.shape} on a grid of {self.grid.shape}"
             raise InputError("displacement field", problem, "give three numbers a voxel")
         if not np.isfinite(self.mm).all():
-            raise InputError("displacement field", "holds a value that is no number")
+            raise InputError("displacement field", "holds a value that is not a number")
 
     @classmethod
     def of(cls, grid: Grid, move: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Field:
@@ -122,9 +122,11 @@ class Transform:
     def __post_init__(self) -> None:
         matrix = np.array(self.matrix, dtype=np.float64)
         if matrix.shape != (4, 4):
-            raise InputError("transform", f"is no 4 x 4 matrix of numbers: shape {matrix.shape}")
+            raise InputError("transform", f"is not a 4 x 4 matrix of numbers: shape {matrix.shape}")
         if not np.isfinite(matrix).all():
-            raise InputError("transform", "is no 4 x 4 matrix of numbers: one is NaN or infinite")
+            raise InputError(
+                "transform", "is not a 4 x 4 matrix of numbers: one is NaN or infinite"
+            )
         if not np.allclose(matrix[3], [0, 0, 0, 1], atol=1e-9):
             raise InputError("transform", "last row is not 0 0 0 1", "give an affine in mm")
         if abs(np.linalg.det(matrix[:3, :3])) < 1e-6:

@@ -30,7 +30,7 @@ Arbitrary."""
 
 
 class ImageType(NamedTuple):
-    """What an image is taken for, and the sentence that says so; empty where it is no question."""
+    """The inferred type of an image, and a note on it where it was inferred."""
 
     kind: Literal["mask", "labels", "intensities"]
     note: str = ""

@@ -186,7 +186,7 @@ class Visits:
         return page
 
     def close(self) -> None:
-        """Close all pages; what they say meanwhile, such as a request cut off, is no fault."""
+        """Close all pages; what they say meanwhile, such as a request cut off, is not a fault."""
         seen = list(self.faults)
         for context in self._contexts:
             for page in context.pages:

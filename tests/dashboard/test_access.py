@@ -69,10 +69,10 @@ def test_token_of_a_file_is_not_told(token_file: Path) -> None:
 @pytest.mark.parametrize(
     ("place", "reason"),
     [
-        *(({"host": h}, "is no IP address") for h in ("", "lab.example.org", "999.1.1.1")),
-        ({"host": "127.0.0.1:80"}, "is no IP address"),
-        *(({"hostname": n}, "is no host name") for n in ("", "*", "a b", "lab:443", "-x")),
-        ({"hostname": "https://lab.example.org"}, "is no host name"),
+        *(({"host": h}, "is not an IP address") for h in ("", "lab.example.org", "999.1.1.1")),
+        ({"host": "127.0.0.1:80"}, "is not an IP address"),
+        *(({"hostname": n}, "is not a host name") for n in ("", "*", "a b", "lab:443", "-x")),
+        ({"hostname": "https://lab.example.org"}, "is not a host name"),
     ],
 )
 def test_other_addresses_and_names_are_refused(place: dict[str, str], reason: str) -> None:
@@ -86,7 +86,7 @@ def test_other_addresses_and_names_are_refused(place: dict[str, str], reason: st
 )
 def test_what_is_no_path_of_an_address_is_refused(path: str) -> None:
     for given in (path, f"https://lab.example.org{path}"):
-        with pytest.raises(InputError, match="is no path of an address; give it with a slash"):
+        with pytest.raises(InputError, match="is not a path of an address; give it with a slash"):
             arrange_access(base_url=given)
 
 
@@ -124,7 +124,7 @@ def test_what_is_no_token_is_refused(token_file: Path, text: str, reason: str) -
         read_token(token_file)
     with pytest.raises(InputError, match=r"cannot be read.*; make one: \(umask"):
         read_token(token_file.with_name("missing"))
-    with pytest.raises(InputError, match=r"cannot be read.*; give a file that you|is no file"):
+    with pytest.raises(InputError, match=r"cannot be read.*; give a file that you|is not a file"):
         read_token(token_file.parent)
 
 

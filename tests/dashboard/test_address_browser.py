@@ -123,7 +123,7 @@ def test_links_and_files_are_followed(linked: Any, tmp_path: Path) -> None:
     page.get_by_text("Patients per voxel, where ≥ 3").wait_for(timeout=LONG)
     chooser = page.locator(".ld-menu input[type=file]")
     chooser.set_input_files({"name": "notes.json", "mimeType": "text/plain", "buffer": b"[1, 2]"})
-    page.get_by_text("notes.json: is no session file of lesion_dash").wait_for(timeout=LONG)
+    page.get_by_text("notes.json: is not a session file of lesion_dash").wait_for(timeout=LONG)
     assert "a=cohort_a&k=3" in page.url
     chooser.set_input_files(str(saved))
     page.get_by_text("Mean total lesion volume, where ≥ 7").wait_for(timeout=LONG)

@@ -265,7 +265,7 @@ def test_a_file_that_is_no_map_shows_one_banner(page: AssignPage) -> None:
     assert "several volumes" in page.context.banner.message
     assert page.answer is None
     assert "see the message" in page.caption.value
-    ask(page, file="zero.nii.gz")  # nothing above the threshold is no error
+    ask(page, file="zero.nii.gz")  # nothing above the threshold is not an error
     assert page.context.banner.message == ""
     assert "No component is left" in page.caption.value
     assert page.table.frame.empty
@@ -428,10 +428,10 @@ def test_images_are_listed_by_folder(root: Path) -> None:
     assert f"sub-1/anat/one {HOSTILE}.nii.gz" in files.names("maps")
     assert files.path("maps", "zero.nii.gz") == root / "maps" / "zero.nii.gz"
     for name in ("../secret.nii.gz", "/etc/passwd", "sub-1", ""):
-        with pytest.raises(InputError, match="is no image of this folder"):
+        with pytest.raises(InputError, match="is not an image of this folder"):
             files.path("maps", name)
     for folder in ("..", "/etc", "../maps"):
-        with pytest.raises(InputError, match="is no folder of images"):
+        with pytest.raises(InputError, match="is not a folder of images"):
             files.names(folder)
 
 

@@ -229,12 +229,12 @@ def test_links_and_files_of_before_hold_one_atlas(root: Path) -> None:
 @pytest.mark.parametrize(
     ("choice", "reason"),
     [
-        (f"atlas={CORTEX}&atlas=gone", "is no atlas of the data root"),
+        (f"atlas={CORTEX}&atlas=gone", "is not an atlas of the data root"),
         (f"atlas={CORTEX}&atlas={CORTEX}", "names an atlas twice"),
         ("&".join(f"atlas={n}" for n in range(6)), "more than 5 atlases"),
-        (f"atlas={CORTEX}&of=gone", "is no atlas of the data root"),
-        (f"atlas={CORTEX}&use=&use=no", "is no use of an atlas"),
-        (f"atlas={CORTEX}&use=space+MNI152Nlin6Asim", "is no template that is known here"),
+        (f"atlas={CORTEX}&of=gone", "is not an atlas of the data root"),
+        (f"atlas={CORTEX}&use=&use=no", "is not a use of an atlas"),
+        (f"atlas={CORTEX}&use=space+MNI152Nlin6Asim", "is not a template that is known here"),
     ],
 )
 def test_a_link_that_names_what_is_not_here_says_so(root: Path, choice: str, reason: str) -> None:

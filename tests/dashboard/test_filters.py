@@ -212,7 +212,7 @@ def test_a_split_makes_two_cohorts_and_is_undone(context: AppContext, panels: Pa
 @pytest.mark.parametrize(
     ("content", "match"),
     [
-        ({"column": "age", "cut": ""}, "is no number"),
+        ({"column": "age", "cut": ""}, "is not a number"),
         ({"column": "age", "cut": 200}, "age &gt;= 200"),
         ({"column": "sex", "a": "F", "b": "F"}, "sex = F is asked of A and of B"),
         ({"column": "none", "a": "F", "b": "M"}, "no column"),

@@ -125,7 +125,7 @@ def test_nothing_outside_the_root_is_read(page: InspectPage) -> None:
     for name in ("../../outside.nii.gz", "/etc/passwd"):
         page.file.options = (*page.file.options, name)  # as no list offers it
         choose(page, name)
-        assert "is no image of this folder" in page.context.banner.message
+        assert "is not an image of this folder" in page.context.banner.message
         assert page.loaded is None
 
 

@@ -211,7 +211,7 @@ def test_a_size_of_memory_is_read_and_a_part_of_it_is_the_default() -> None:
     assert 10**9 <= memory_of_kernels(None) <= max(all_memory(), 10**9)
     assert memory_of_kernels("4GB") == 4 * 10**9
     for size in ("", "much", "-4GB", "4 PB"):
-        with pytest.raises(InputError, match="is no size; give one such as 4GB"):
+        with pytest.raises(InputError, match="is not a size; give one such as 4GB"):
             memory_of_kernels(size)
     with pytest.raises(InputError, match="is too small for a page; give 1GB or more"):
         memory_of_kernels("300MB")

@@ -467,7 +467,7 @@ def test_one_mask_is_a_cohort_and_one_scan_is_none(context: AppContext, panel: O
 def test_an_image_of_any_size_is_read_to_its_end(
     context: AppContext, panel: OwnMasks, temporary: Path
 ) -> None:
-    """A header of 8 GB with a few bytes behind it is no scan that is kept unread."""
+    """A header of 8 GB with a few bytes behind it is not a scan that is kept unread."""
     header = nib.Nifti1Header()
     header.set_data_dtype(np.uint8)
     header.set_data_shape((2000, 2000, 2000))

@@ -253,7 +253,7 @@ def test_a_message_without_content_ends_the_connection(served: Served) -> None:
     whole = message("comm_msg", {"comm_id": "here"})
     for content in ("[]", "null", '"x"', "{", "[" * 100_000):
         broken = replace_content(whole, content.encode())
-        assert served.send(kernel, broken) == (1003, "this is no message to a kernel"), content
+        assert served.send(kernel, broken) == (1003, "this is not a message to a kernel"), content
     served.end(kernel)
 
 

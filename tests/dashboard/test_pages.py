@@ -158,7 +158,7 @@ def test_unusable_folder_shows_one_banner_and_goes_back(own_root: Path) -> None:
     broken = next(name for name in context.session.root.cohorts if "broken" in name)
     for name, reason in (
         (broken, "no readable mask"),
-        *((name, "is no folder of the data root") for name in ("..", "/etc", "../../secret")),
+        *((name, "is not a folder of the data root") for name in ("..", "/etc", "../../secret")),
     ):
         choose(context, folder_a=name)
         assert reason in context.banner.message

@@ -77,7 +77,7 @@ def test_regions_without_a_voxel_are_counted_not_shown(context: AppContext) -> N
     ]  # fmt: skip
     whole = frame[: len(touched) + 1]
     assert whole["voxels"].sum() == counts.mask.voxels
-    assert panel.table.content["pinned"] == len(outside_shown)  # what lies outside is no region
+    assert panel.table.content["pinned"] == len(outside_shown)  # what lies outside is not a region
     assert whole["percent_of_map"].sum() == pytest.approx(100, abs=0.1)
 
 

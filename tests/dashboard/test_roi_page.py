@@ -416,9 +416,9 @@ def test_every_choice_reaches_the_recipe(page: RoiPage, root: Path) -> None:
 
 def test_choices_are_checked(page: RoiPage) -> None:
     files = page.lab.files
-    with pytest.raises(InputError, match="no folder of images"):
+    with pytest.raises(InputError, match="not a folder of images"):
         setup_of(InputChoices(folder="../elsewhere", runs=RUNS), files)
-    with pytest.raises(InputError, match="no file of this folder"):
+    with pytest.raises(InputError, match="not a file of this folder"):
         files.paths("series", ["../cohort_a/sub-a01_lesion.nii.gz"])
     choices = InputChoices()
     for name, value in {"kind": "none", "test": "fisher", "correction": "x", "seed": -1}.items():

@@ -54,7 +54,7 @@ def test_a_page_that_comes_late_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_a_server_that_cannot_start_says_why_in_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="the data root is no folder"):
+    with pytest.raises(InputError, match="the data root is not a folder"):
         serve(tmp_path / "missing")
     with pytest.raises(InputError, match="port 70000: is none; give one from 1024 to 65535"):
         serve(tmp_path, port=70_000)
@@ -71,7 +71,7 @@ def test_a_server_that_cannot_start_says_why_in_one_sentence(tmp_path: Path) -> 
     [
         (errno.EADDRINUSE, "is a dashboard open at http://127.0.0.1:80/?; stop it, or"),
         (errno.EACCES, "give a --port from 1024 on"),
-        (errno.EADDRNOTAVAIL, "127.0.0.1 is no address of this computer"),
+        (errno.EADDRNOTAVAIL, "127.0.0.1 is not an address of this computer"),
         (errno.ENOBUFS, "give another --port"),
     ],
 )

@@ -215,7 +215,7 @@ def test_too_large_a_message_ends_the_connection(served: Served, kernel: str) ->
 def test_a_broken_message_ends_the_connection(
     served: Served, kernel: str, sent: bytes | str
 ) -> None:
-    assert served.send(kernel, sent) == (1003, "this is no message to a kernel")
+    assert served.send(kernel, sent) == (1003, "this is not a message to a kernel")
     assert served.health["status"] == "ok"
 
 
@@ -256,7 +256,7 @@ def test_kernels_inherit_no_secrets(served: Served) -> None:
 
 @ON_LINUX
 def test_no_other_process_of_the_account_reads_the_server(served: Served) -> None:
-    """It could read the server's kernels, so this is no account that can read nothing."""
+    """It could read the server's kernels, so this is not an account that can read nothing."""
 
     def is_read(process: Path) -> bool:
         code = f"open({str(process / 'environ')!r}).read(1)"

@@ -310,7 +310,7 @@ def test_atlases_of_one_file_name_are_all_listed(sample_data: Path, tmp_path: Pa
 def test_other_names_are_refused(sample_data: Path, name: str) -> None:
     with pytest.raises(InputError, match="choose one from the list"):
         DataRoot(sample_data).cohort_folder(name)
-    with pytest.raises(InputError, match="is no atlas"):
+    with pytest.raises(InputError, match="is not an atlas"):
         DataRoot(sample_data).atlas_files(name)
 
 
@@ -350,7 +350,7 @@ def test_root_from_the_environment(
     monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
     assert configured_root().path == tmp_path.resolve()
     monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path / "missing"))
-    with pytest.raises(InputError, match="the data root is no folder"):
+    with pytest.raises(InputError, match="the data root is not a folder"):
         configured_root()
 
 

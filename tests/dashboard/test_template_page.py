@@ -100,7 +100,7 @@ def test_an_image_alone_is_measured_in_its_own_space(page: TemplatePage, root: P
     assert "cut: is not on the grid of scan" in text(page.signal.table)
     assert "snr_within" not in text(page.signal.table)
     choose_file(page, page.region.map, "scans", "scan.nii.gz")
-    assert "scan.nii.gz" in banner(page)  # a scan is no map
+    assert "scan.nii.gz" in banner(page)  # a scan is not a map
     assert "see the message" in text(page.region.hint)
 
 

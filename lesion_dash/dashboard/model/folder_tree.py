@@ -63,7 +63,7 @@ def kind_of(path: Path) -> tuple[ImageKind, str]:
     -------
     kind : ImageKind
     reason : str
-        Why it is no mask.
+        Why it is not a mask.
     """
     file = ImageFile(path)
     try:
@@ -122,7 +122,7 @@ class FolderTree:
     def cohorts(self) -> dict[str, int]:
         """Names of the folders that hold masks, and the number of images in each.
 
-        Those of binary masks come first. Series and atlases are no cohorts, nor is what lies beside
+        Those of binary masks come first. Series and atlases are not cohorts, nor are images beside
         a template; see `withheld`. One image makes a cohort only where it is a mask of the
         visitor's own.
         """
@@ -231,7 +231,7 @@ class FolderTree:
 
     @cached_property
     def _unfit(self) -> dict[str, str]:
-        """Folders whose images are no masks, and why."""
+        """Folders whose images are not masks, and why."""
         atlases = {image for image, _ in self.atlases.values()}
         unfit = {}
         for name, kind in self._kinds.items():
@@ -243,7 +243,7 @@ class FolderTree:
             if all(in_atlases) and (is_one or not is_mask):
                 unfit[name] = "holds an atlas"
             elif is_one and not is_mask:
-                unfit[name] = "holds one image that is no mask"
+                unfit[name] = "holds one image that is not a mask"
         return unfit
 
     def _atlases_in(self, folder: Path) -> Iterator[tuple[Path, Path | None]]:

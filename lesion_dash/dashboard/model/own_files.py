@@ -153,7 +153,7 @@ class OwnFiles:
         )
 
     def _reject(self, place: Path) -> dict[str, str]:
-        """Remove images that cannot be read, of those that are no cohort, whose reading tells."""
+        """Remove images that cannot be read; a cohort lists its own when it is read."""
         cohorts = {
             path
             for name in self._root.cohorts
@@ -245,7 +245,7 @@ def _arranged(path: PurePosixPath, has_loose: bool) -> str:
 
 
 def _name_participants(place: Path) -> tuple[str, ...]:
-    """Give the only table that is no label table the name by which participants are read."""
+    """Give the only table that is not a label table the name by which participants are read."""
     files = _files_below(place)
     tables = [path for path in files if path.suffix.lower() in (".tsv", ".csv")]
     if len(tables) != 1 or tables[0].name in PARTICIPANTS_NAMES or "_events" in tables[0].name:

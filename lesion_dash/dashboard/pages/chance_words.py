@@ -16,7 +16,7 @@ from .compare_place import NOTHING
 
 ABOVE_MEAN = (
     "Where is the mean volume above {mean}, the mean of all {patients:,} patients? Nearly "
-    "everywhere, and that is no finding: a large lesion covers more voxels."
+    "everywhere, and that is not a finding: a large lesion covers more voxels."
 )
 ABOVE_WEIGHTED = (
     "Where is it above {weighted}, which size alone would give if lesions lay anywhere? "

@@ -64,9 +64,9 @@ def condition_of(row: Mapping[str, Any]) -> Condition | None:
     Raises
     ------
     InputError
-        Where it is no condition.
+        Where it is not a condition.
     KeyError, TypeError
-        Where it is no row.
+        Where it is not a row.
     """
     form, column, missing = row["form"], str(row["column"]), bool(row.get("missing"))
     if form == "fixed":

@@ -179,7 +179,7 @@ def shown_columns(
     units : Units
         Of the participants table.
     own : sequence of Column
-        Columns of `frame` that are no participants table's.
+        Columns of `frame` that are not participants table's.
     """
     keys = _NOT_SHOWN | {column.key for column in own}
     titles = {column.title for column in own}

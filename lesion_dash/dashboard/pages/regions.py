@@ -104,7 +104,7 @@ class RegionsPanel:
         """The levels of the atlas; without any there is nothing to choose."""
         levels = self._context.session.levels(self._context.choices.regions_atlas)
         chosen = self._context.choices.regions_by
-        # What was chosen for another atlas stays in the list: to choose it here is no fault.
+        # What was chosen for another atlas stays in the list: to choose it here is not a fault.
         names = [by for by in REGIONS_BY if by in ("", *levels, chosen)]
         options = tuple((REGIONS_BY[by], by) for by in names)
         if options != self.by.options:

@@ -80,7 +80,7 @@ def conditions_of_split(split: Mapping[str, Any]) -> tuple[Condition, Condition]
     Raises
     ------
     InputError
-        Where the cut is no number, or both values are one.
+        Where the cut is not a number, or both values are one.
     KeyError
         Where one of these is not given.
     """
@@ -88,7 +88,9 @@ def conditions_of_split(split: Mapping[str, Any]) -> tuple[Condition, Condition]
     if split.get("cut") is not None:
         cut = number_of(str(split["cut"]))
         if cut is None:
-            raise InputError(column, f"{split['cut']!r} is no number", "give the cut as a number")
+            raise InputError(
+                column, f"{split['cut']!r} is not a number", "give the cut as a number"
+            )
         return Condition(column, high=cut, strict=True), Condition(column, low=cut)
     a, b = Condition(column, (str(split["a"]),)), Condition(column, (str(split["b"]),))
     if a == b:

@@ -22,7 +22,7 @@ class FigureView(anywidget.AnyWidget):
     on_size : callable
         Told that the size has changed at which it is seen.
     on_enlarge : callable, optional
-        Told of a click; without it, the view is no button.
+        Told of a click; without it, the view is not a button.
     """
 
     _esm = asset("figure_view.js")

@@ -156,7 +156,7 @@ class ValueLayer:
     n : array of int, shape (voxels,), or None
         Patients at each voxel: those with fewer than k are not shown.
     steps : tuple of str
-        Where `n` is no number of patients: what each of its values says of a voxel.
+        Where `n` is not a number of patients: what each of its values says of a voxel.
     """
 
     grid: Grid

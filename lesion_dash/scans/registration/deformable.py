@@ -306,7 +306,7 @@ def read_field(path: Path, grid: Grid) -> Field:
     Raises
     ------
     InputError
-        Where it was not written, lies on another grid, or holds what is no number.
+        Where it was not written, lies on another grid, or holds what is not a number.
     """
     if not path.exists():
         raise InputError(path.name, "was not written by the program", "see what it printed")

@@ -48,7 +48,7 @@ class PreparedTest:
     dof : int
         Of t where the heights are correlations; otherwise 0.
     scale : float
-        Statistic of a height of 1, where it is no correlation.
+        Statistic of a height of 1, where it is not a correlation.
     norms : array of float64, shape (patterns,)
         |Mx| of linear tests, otherwise empty.
     """
@@ -186,7 +186,7 @@ def _linear_effect(
 
 
 def _plain_design(patients: SymptomPatients, choice: TestChoice) -> Design:
-    """The regression of the score itself: controls that are no covariate have no such model."""
+    """The regression of the score itself: controls that are not a covariate have no such model."""
     control: Control = choice.control if choice.control in COVARIATE_CONTROLS else "none"
     columns = patients.score, patients.covariates, patients.volumes
     return make_design(*columns, control, name=patients.name)

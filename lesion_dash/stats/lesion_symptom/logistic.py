@@ -85,7 +85,7 @@ def draw_symptoms(
 ) -> Iterator[Float]:
     """Scores of 0 and 1 drawn given the covariates and the number of impaired patients.
 
-    Where covariates tell who is likely to be impaired, shuffled scores are no fair comparison.
+    Where covariates tell who is likely to be impaired, shuffled scores are not fair comparison.
     Each draw has as many impaired patients of each block as the data, and each patient is among
     them as the covariates make it likely (conditional Bernoulli sampling).
 

@@ -147,7 +147,7 @@ def map_multivariate(
     if not 0 < penalty < np.inf:
         raise InputError("penalty", f"is {penalty:g}", "give a number above 0, such as 1")
     if symptom_map.test not in LINEAR:
-        problem = f"{symptom_map.test} is no linear test, which {MODELS[model]} is compared with"
+        problem = f"{symptom_map.test} is not a linear test, which {MODELS[model]} is compared with"
         raise InputError("multivariate", problem, "choose the test ols or rank")
     patients, patterns = symptom_map.patients, symptom_map.prepared.patterns
     choice = TestChoice(symptom_map.test, symptom_map.control, symptom_map.side, 0.5)

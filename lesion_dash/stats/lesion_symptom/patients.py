@@ -28,7 +28,7 @@ MIN_PATIENTS = 6
 MAX_CATEGORIES = 12
 """Of a covariate, arbitrary: each takes a degree of freedom."""
 _NAMED = 10  # ids in a sentence, arbitrary
-_LARGEST = 1e100  # of a number, and of its inverse: beyond, squares are no numbers any more
+_LARGEST = 1e100  # of a number, and of its inverse: beyond, squares are not numbers any more
 _WITH_VOLUME = ("log-volume", "dtlvc")
 """Controls that an empty lesion has no value for."""
 
@@ -249,7 +249,9 @@ class _Cells:
             {text for text, value in zip(texts, values, strict=True) if text and value is None}
         )
         if words:
-            problem = f"holds values that are no numbers, such as {', '.join(map(repr, words[:3]))}"
+            problem = (
+                f"holds values that are not numbers, such as {', '.join(map(repr, words[:3]))}"
+            )
             raise InputError(name, problem, "choose a column of numbers, or code them as numbers")
         return np.array([np.nan if value is None else value for value in values])
 
@@ -268,7 +270,7 @@ class _Cells:
             return {name: np.array([np.nan if value is None else value for value in values])}
         categories = sorted(set(texts) - {""})
         if len(categories) > MAX_CATEGORIES:
-            problem = f"has {len(categories)} different values that are no numbers"
+            problem = f"has {len(categories)} different values that are not numbers"
             raise InputError(name, problem, f"a covariate has at most {MAX_CATEGORIES}")
         first = categories[0]
         self._assumptions.append(InfoNote(f"{name} is a category: {', '.join(categories)}"))

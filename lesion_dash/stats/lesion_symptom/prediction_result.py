@@ -32,8 +32,8 @@ STATEMENT = (
     "The figures are of patients whom the model had not seen, but of this sample: other scanners, "
     "hospitals, times after stroke or ways of drawing lesions may give worse ones. What lesions "
     "add to volume and covariates is what their place says. A prediction does not show which place "
-    "matters, nor that it causes the deficit, and is no statement on a single patient's future. "
-    "That a place is found and lesions do not predict better is no contradiction: one place is "
+    "matters, nor that it causes the deficit, and is not a statement on a single patient's future. "
+    "That a place is found and lesions do not predict better is not a contradiction: one place is "
     "easier to find than all that matter, and whether it holds is asked of a second sample."
 )
 

@@ -29,7 +29,7 @@ def left_out(key: str, test: SymptomTest, control: Control, has_covariates: bool
     """What a quantity does not take into account, though the test does; empty where nothing.
 
     Of a score of 0 and 1, effects are differences of shares as they are, and every AUC is that of
-    the scores as they are. Controls that are no covariate belong to no regression of the score.
+    the scores as they are. Controls that are not a covariate belong to no regression of the score.
     """
     if key == "auc" or (key in _EFFECT and test in BINARY):
         parts = {"covariates": has_covariates, "lesion volume": control != "none"}
@@ -90,7 +90,7 @@ def symptom_quantities(
             "auc",
             f"probability that spared patients have the higher {score}",
             "",
-            "Area under the ROC curve, ties counting half; 0.5 is no difference.",
+            "Area under the ROC curve, ties counting half; 0.5 is not a difference.",
             "coolwarm",
         ),
         ("n", "lesioned patients", "patients", "Patients lesioned at the voxel.", "viridis"),

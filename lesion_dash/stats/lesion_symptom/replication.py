@@ -142,7 +142,7 @@ class SymptomReplication:
             names |= {f"{key}_b": key for key in ("effect", "ci_low", "ci_high", "p")}
             own |= {name: b.get(key, np.nan) for name, key in names.items()}
             own["corrected_p_b"] = b.get("corrected_p", np.nan)
-            # The largest statistic of a map without a cluster is no finding that could hold.
+            # The largest statistic of a map without a cluster is not a finding that could hold.
             own["significant_a"] = bool(len(self.clusters))
             same = own["significant_a"] and own["statistic_a"] * own["t_b"] > 0
             own["replicated"] = bool(same and own["corrected_p_b"] <= SIGNIFICANCE_LEVEL)
@@ -433,7 +433,7 @@ def _predict(
 
 
 def _categories(patients: SymptomPatients, covariate: str) -> frozenset[str]:
-    """The values of a covariate that is no number; empty of one that is."""
+    """The values of a covariate that is not a number; empty of one that is."""
     if covariate in patients.covariates:
         return frozenset()
     cells = patients.cohort.used_table[patients.cohort.name_in_table(covariate)].to_numpy()
