@@ -23,7 +23,7 @@ ifeq ($(PINS),no)
 install = $(PIP) -e ".$(2)"
 else
 install = { $(PIP) --no-deps --require-hashes -r $(1) && $(PIP) --no-deps --no-build-isolation -e .; } || \
-  { echo "Not installed; what pip says above tells why. If it finds no release that fits" \
+  { echo "Not installed; pip's message above gives the reason. If it finds no release that fits" \
   "this computer, take the newest: make PINS=no ..." >&2; exit 1; }
 endif
 # Both kinds of releases lie in one environment: a stamp is of one kind, and removes the other's.

@@ -202,8 +202,8 @@ def make_parser() -> argparse.ArgumentParser:
     kinds = commands()
     parser = Parser(
         prog="lesion-dash",
-        description="Lesion masks in a common brain space: how big are the lesions that touch each "
-        "voxel, where do two groups overlap, and what are those places called?",
+        description="Lesion masks in a common brain space: lesion volume at each voxel, overlap "
+        "of groups, regions of an atlas, and lesion-symptom maps.",
         epilog=_examples(kinds),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -215,8 +215,8 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 _EXIT = """
-Volumes are in mm³ in files. Errors are one sentence, exit code 2; code 3 where all was done, and
-what was to be printed could not be."""
+Volumes in files are in mm³. An error is one sentence, with exit code 2. Exit code 3: the files are
+complete, but the output could not be printed."""
 
 
 def _examples(kinds: Iterable[type[Request]]) -> str:

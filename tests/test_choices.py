@@ -69,7 +69,7 @@ def test_any_label_takes_binary_masks_and_refuses_shares(tmp_path):
 
 def test_a_label_that_an_image_lacks_is_told(tmp_path):
     mask = read_mask(save(tmp_path / "a.nii", PARTS), label=3)
-    assert {"holds other labels than 3", "mask is empty"} <= set(mask.notes)
+    assert {"holds labels, but not 3", "mask is empty"} <= set(mask.notes)
 
 
 # Percent.
@@ -163,7 +163,7 @@ def test_a_few_label_maps_among_many_masks_are_skipped_with_the_advice(tmp_path)
     [
         (lambda: RNG.random(SHAPE, np.float32), "threshold=0.5"),
         (lambda: RNG.random(SHAPE, np.float32) * 100, "threshold='50%'"),
-        (lambda: RNG.integers(0, 900, SHAPE).astype(np.int16), "no label map.*not a scan"),
+        (lambda: RNG.integers(0, 900, SHAPE).astype(np.int16), "nor a label map.*not a scan"),
     ],
     ids=["shares", "percent", "scans"],
 )

@@ -486,8 +486,8 @@ def test_a_program_that_cannot_be_started_is_one_sentence_by_its_cause(
     install("greedy")
     (tmp_path / "greedy").write_bytes(b"\x7fELF of another machine")
     assert GreedyEngine().version() == "greedy"
-    for number, remedy in ((0, "Exec format error; install it anew"),
-                           (errno.EACCES, "Permission denied; ask whoever installed it"),
+    for number, remedy in ((0, "Exec format error; reinstall it"),
+                           (errno.EACCES, "Permission denied; ask its administrator"),
                            (errno.ENOMEM, "Cannot allocate memory; free some memory")):  # fmt: skip
         if number:
             error = OSError(number, os.strerror(number))

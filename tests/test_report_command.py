@@ -222,7 +222,7 @@ def test_the_page_says_where_to_run_and_what_to_write(held, elsewhere, sentence)
     ("arguments", "problem"),
     [
         (("a", "--where", "agee>60"), "has no column 'agee'; did you mean age?"),
-        (("a", "b", "--where-b", "sex=X"), "nobody in it has sex = X"),
+        (("a", "b", "--where-b", "sex=X"), "no patient in it has sex = X"),
         (("a", "nowhere"), "nowhere"),
         (("a", "--atlas", "nowhere.nii.gz"), "nowhere.nii.gz"),
         (("a", "--participants", "nobody.tsv"), "nobody.tsv"),

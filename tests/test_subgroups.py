@@ -275,7 +275,7 @@ def test_notes_count_who_is_left_out_and_who_has_no_value(cohort):
     assert notes_on("old<92")[1] == f"old < 92: 89+ is read as at least 89, {why}"
     reasons = [patient.reasons for patient in unclear.patients if patient.status == "skipped"]
     assert reasons.count(("excluded, not certain: old < 92",)) == 2
-    assert notes_on("sex!=Q")[1] == "sex != Q: nobody has sex = Q anyway"
+    assert notes_on("sex!=Q")[1] == "sex != Q: no patient has sex = Q"
     assert restrict_cohort(cohort, []) is cohort
 
 
@@ -353,8 +353,8 @@ def test_without_a_table_there_are_no_columns_and_nothing_to_ask(tmp_path):
         (["nihss=3"], "has no column 'nihss'; choose one of sex, age, site"),
         (["old>=92"], r"no patient matches: .* old >= 92; old runs from 30 to 89\+"),
         (["grade>=1"], r"compares numbers, and grade holds '1\+'"),
-        (["group=b"], r"nobody in it has group = b; did you mean B\?"),
-        (["age=62"], "nobody in it has age = 62; age runs from 20 to 90"),
+        (["group=b"], r"no patient in it has group = b; did you mean B\?"),
+        (["age=62"], "no patient in it has age = 62; age runs from 20 to 90"),
         (["sex>=3"], "sex >= 3 compares numbers, and sex holds 'F'; ask for values: sex is F or M"),
         (["age>90"], "no patient matches: none of 10 meets age > 90; age runs from 44 to 90"),
         (["sex=X", "age>=50"], "none of 10 meets sex = X; sex is F or M or f"),

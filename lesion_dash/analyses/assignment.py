@@ -38,7 +38,7 @@ _OF_MAPS = (
 
 
 class Assign(Request):
-    """Which regions of an atlas, or of several, the parts of a map, or points, lie in."""
+    """Regions of one or several atlases in which the components of a map, or points, lie."""
 
     command = "assign"
     endings = TABLE
@@ -61,7 +61,7 @@ class Assign(Request):
     )
     connectivity: fields.Connectivity = defaults.CONNECTIVITY
     min_size_voxels: int = option(
-        "parts with more than N voxels are kept", "N", default=defaults.MIN_SIZE_VOXELS
+        "keep components with more than N voxels", "N", default=defaults.MIN_SIZE_VOXELS
     )
     min_size_mm3: float = option("and at least V mm³", "V", default=defaults.MIN_SIZE_MM3)
     on: Literal["map", "atlas"] | None = option(

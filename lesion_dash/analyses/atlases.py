@@ -24,7 +24,7 @@ _NOT_INSTALLED = "of the extra atlases, not installed: pip install lesion-dash[a
 
 
 class Atlases(Request):
-    """List the atlases there are: bundled, in a folder of yours, and published ones by name.
+    """List the available atlases: bundled, in your folder, and published ones by name.
 
     Nothing is downloaded to list them.
     """

@@ -74,9 +74,9 @@ COLUMNS = {
     "lesion_voxels": "Voxels of the patient's lesion",
     "lesion_volume_mm3": "Total lesion volume of the patient",
     # What each minimum lesion overlap leaves.
-    "voxels_in_brain": "Voxels with at least so many patients in the MNI152 brain",
+    "voxels_in_brain": "Voxels with at least this many patients in the MNI152 brain",
     "percent_of_brain": "These, of the brain's voxels on the grid",
-    "percent_of_lesioned": "Voxels with at least so many patients, of all lesioned voxels",
+    "percent_of_lesioned": "Voxels with at least this many patients, of all lesioned voxels",
     "conventions": "Common choices in the literature that this minimum is",
     # Components of a map and regions.
     "component": "Number of the connected component, the largest first",

@@ -213,10 +213,10 @@ Pattern = Annotated[
         default="*",
     ),
 ]
-_SESSION = "which session of each patient counts: first, last, or the name of one, such as ses-1"
+_SESSION = "session to use for each patient: first, last, or a name such as ses-1"
 _SEVERAL_FILES = (
-    "several files of a patient, such as left and right: refuse, take the union of their voxels, "
-    "or, where people of one name lie in several folders, a patient for each file (separate)"
+    "several files of a patient, such as left and right: refuse them, take the union of their "
+    "voxels, or count each file as a patient (separate), where folders reuse names"
 )
 Session = Annotated[str, option(_SESSION, "NAME", default="", is_usual_recorded=False)]
 SeveralFiles = Annotated[
@@ -262,8 +262,8 @@ _Share = Annotated[float, Field(gt=0, le=1)] | Annotated[str, Field(pattern="%$"
 Threshold = Annotated[
     _Share,
     option(
-        "make masks of probability maps: voxels of at least P, above 0 and at most 1, or, of maps "
-        "in percent, such as 50%",
+        "make masks of probability maps: voxels of at least P, above 0 and at most 1, or such as "
+        "50% for maps in percent",
         "P",
         default=None,
     ),
@@ -308,8 +308,8 @@ def _one_or_several(value: object) -> object:
 def _spaces_of(*kinds: str) -> Any:
     """What a field of spaces means, and how it is checked, where inputs are of these kinds."""
     text = (
-        "the space that the inputs lie in, such as MNI152NLin6Asym, MNI152 or Talairach, where "
-        "files do not say it or say it wrongly; nothing is moved"
+        "space of the inputs, such as MNI152NLin6Asym, MNI152 or Talairach, where files state "
+        "none or a wrong one; nothing is resampled"
     )
     if len(kinds) > 1:
         text += f"; {' or '.join(f'{kind}=SPACE' for kind in kinds)}: of these inputs alone"
@@ -340,9 +340,9 @@ Where = Annotated[
     tuple[str, ...],
     BeforeValidator(_one_or_several),
     option(
-        "only patients of whom the participants table says so, such as 'sex=F', 'age>=60', "
-        "'age=60..80', 'group=A,B', 'sex!=F' or 'nihss=missing', in quotes; once for each of "
-        "several conditions",
+        "only patients who meet this condition on the participants table, such as 'sex=F', "
+        "'age>=60', 'age=60..80', 'group=A,B', 'sex!=F' or 'nihss=missing', in quotes; once per "
+        "condition",
         "CONDITION",
         default=(),
     ),
@@ -350,7 +350,7 @@ Where = Annotated[
 WhereA = Annotated[
     tuple[str, ...],
     BeforeValidator(_one_or_several),
-    option("as --where, for A alone: A and B may be parts of one folder", "CONDITION", default=()),
+    option("as --where, for A alone: A and B can be parts of one folder", "CONDITION", default=()),
 ]
 WhereB = Annotated[
     tuple[str, ...],
@@ -361,7 +361,7 @@ Participants = Annotated[str | None, source("participants .tsv or .csv", "TABLE"
 Scheduler = Annotated[
     str | None,
     option(
-        "read on the Dask cluster at ADDRESS, such as tcp://127.0.0.1:8786 (default: "
+        "read the masks on the Dask cluster at ADDRESS, such as tcp://127.0.0.1:8786 (default: "
         f"{SCHEDULER_VARIABLE} where that is set, otherwise this computer)",
         "ADDRESS",
         default=None,
@@ -379,14 +379,14 @@ Permutations = Annotated[
         ge=MIN_PERMUTATIONS,
     ),
 ]
-Seed = Annotated[int, option("of the random numbers", "S", default=SEED, ge=0)]
+Seed = Annotated[int, option("seed of the random numbers", "S", default=SEED, ge=0)]
 
 # Atlases.
 
 _ATLAS = (
     "labelled or probabilistic NIfTI image, a folder of maps, or a name from `lesion-dash atlases`"
 )
-_SCALE = "unit of an atlas's probabilities: to 1 or to 100 (default: the largest value tells)"
+_SCALE = "unit of an atlas's probabilities: up to 1 or up to 100 (default: by the largest value)"
 _LABELS = "names of its regions (default: the table beside it)"
 
 Atlas = Annotated[str, source(_ATLAS, "ATLAS")]
@@ -413,7 +413,7 @@ AtlasScaleIfAny = Annotated[
 AcceptSwapped = Annotated[
     bool,
     option(
-        "use the names of an atlas as they are, although its regions lie on another side",
+        "use the names of an atlas although its regions lie on the opposite side",
         default=False,
         is_usual_recorded=False,
     ),
@@ -421,8 +421,8 @@ AcceptSwapped = Annotated[
 MirrorAtlas = Annotated[
     bool,
     option(
-        "exchange left and right of the atlas, about x = 0 mm; of several, of those whose names "
-        "are on the wrong side",
+        "exchange left and right of the atlas, about x = 0 mm; of several atlases, only of those "
+        "with names on the wrong side",
         default=False,
         is_usual_recorded=False,
     ),
@@ -430,7 +430,7 @@ MirrorAtlas = Annotated[
 By = Annotated[
     Literal["region", "lobe", "gyrus", "hemisphere", "system", "parent"],
     option(
-        "put regions together by a level of their names; parent is the one their table names",
+        "group regions by a level of their names; parent is the group in their table",
         default="region",
     ),
 ]
@@ -439,7 +439,8 @@ By = Annotated[
 
 Image = Annotated[str, source("NIfTI image of one volume, or its URL", "IMAGE", positional=True)]
 Connectivity = Annotated[
-    defaults.Connectivity, option("voxels of one part share a face, an edge too, or a corner too")
+    defaults.Connectivity,
+    option("voxels are connected by faces (6), also by edges (18), or also by corners (26)"),
 ]
 Axes = Annotated[
     str | None,

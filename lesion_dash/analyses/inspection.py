@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Inspect(Request):
-    """What is in an image file: header, space, values, and how it is validated.
+    """Contents of an image file: header, space, values, and whether it is a valid mask or atlas.
 
     Exit code: 0; 1 with --strict where there are notes; 2 where the image cannot be used, though
     its header is shown.

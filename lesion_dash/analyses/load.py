@@ -27,7 +27,7 @@ _MAX_REGIONS = 5
 
 
 class Load(Request):
-    """Lesion load: how much of each region of an atlas every patient's lesion takes."""
+    """Lesion load: lesioned share of each region of an atlas in every patient."""
 
     command = "load"
     example = "masks/ --atlas BN_Atlas_246_2mm.nii.gz -o load/"

@@ -27,7 +27,7 @@ _WITHOUT = "without_control_"
 
 
 class LesionSymptomMap(Request):
-    """Where damage goes with a score: voxel-based lesion-symptom mapping (VLSM).
+    """Voxel-based lesion-symptom mapping (VLSM): where damage is associated with a score.
 
     The score is a column of the participants table. All differences are lesioned minus spared: a
     positive one means a higher score in patients with a lesion there. Where no place goes with
@@ -45,7 +45,7 @@ class LesionSymptomMap(Request):
         "COLUMN",
     )
     covariates: tuple[str, ...] = option(
-        "columns of numbers or categories that are held constant", "COLUMN", default=(),
+        "covariates: columns of numbers or categories", "COLUMN", default=(),
         several=True,
     )  # fmt: skip
     output: fields.Output
@@ -79,16 +79,20 @@ class LesionSymptomMap(Request):
     permutations: fields.Permutations
     seed: fields.Seed
     v: tuple[float, ...] = option(
-        "volumes in mm³: a corrected p for so much of false findings or more",
+        "volumes of false findings in mm³: one corrected p for each",
         "MM3",
         default=defaults.EXCEEDANCES_MM3,
         several=True,
     )
     cluster_p: float = option(
-        "p from which on voxels form clusters", "P", default=defaults.CLUSTER_P, gt=0, lt=1
+        "cluster-forming p: voxels with this p or less form clusters",
+        "P",
+        default=defaults.CLUSTER_P,
+        gt=0,
+        lt=1,
     )
     side: defaults.SymptomSide = option(
-        "what counts as extreme: scores of lesioned patients that differ, are larger, or smaller",
+        "alternative hypothesis: scores of lesioned patients differ, are larger, or smaller",
         default=defaults.SYMPTOM_SIDE,
     )
     blocks: str | None = option(

@@ -28,14 +28,14 @@ class Register(Request):
 
     moving: str = source("NIfTI image of one volume, or its URL", "MOVING", positional=True)
     template: str = source(
-        f"where it is brought: a NIfTI image, or {MNI} for the MNI152 brain that is shipped",
+        f"the template: a NIfTI image, or {MNI} for the bundled MNI152 brain",
         "IMAGE",
     )
     output: fields.Output
     overwrite: fields.Overwrite
     strict: fields.Strict
     kind: defaults.Kind = option(
-        "what may be moved; deformable needs dipy, greedy or ANTs, which are installed apart",
+        "transform model; deformable needs dipy, greedy or ANTs, which are installed separately",
         default=defaults.KIND,
     )
     lesion: str | None = source(

@@ -31,7 +31,7 @@ class ReplicateSymptom(Request):
     b: str = source("folder or URL of the masks of the second sample", "B", positional=True)
     score: str = option("column of numbers of both participants tables", "COLUMN")
     covariates: tuple[str, ...] = option(
-        "columns of numbers or categories that are held constant", "COLUMN", default=(),
+        "covariates: columns of numbers or categories", "COLUMN", default=(),
         several=True,
     )  # fmt: skip
     output: fields.Output

@@ -38,7 +38,7 @@ _ATLAS = (
 
 
 class WriteReport(Request):
-    """One HTML file to read, print and share, with the maps and tables it is made of."""
+    """One HTML file to read, print and share, with its maps and tables."""
 
     command = "report"
     example = "group_a/ group_b/ --atlas BN_Atlas_246_2mm.nii.gz -o report/"
@@ -59,7 +59,7 @@ class WriteReport(Request):
     where: fields.Where
     where_a: fields.WhereA
     where_b: fields.WhereB
-    title: str = option("of the page", "TEXT", default="")
+    title: str = option("title of the report", "TEXT", default="")
     score: str = option(
         "column of the participants table: a chapter maps and predicts it, as `lsm` and `predict`",
         "COLUMN",
@@ -68,7 +68,9 @@ class WriteReport(Request):
     covariates: tuple[str, ...] = option(
         "columns that are held constant in this chapter", "COLUMN", default=(), several=True
     )
-    test: defaults.SymptomTest = option("of the score, as for `lsm`", default=defaults.SYMPTOM_TEST)
+    test: defaults.SymptomTest = option(
+        "test of the score, as for `lsm`", default=defaults.SYMPTOM_TEST
+    )
     permutations: fields.Permutations
     seed: fields.Seed
     pattern: fields.Pattern

@@ -57,7 +57,7 @@ have, by their names there; the class knows their defaults."""
 
 
 class Roi(Request):
-    r"""Regions of interest: test, threshold, masks, morphology, parts and their values.
+    r"""Regions of interest: test, threshold, masks, morphology, clusters and their values.
 
     steps, in the order in which they are given:
       --step more-in:a            only where group a has more (a p is two-sided); or more-in:b
@@ -121,7 +121,10 @@ class Roi(Request):
         default=None,
     )
     fwhm: float | None = option(
-        "smooth images with a Gaussian of this width", "MM", group=_OF_INPUT, default=None
+        "smooth images with a Gaussian of this full width at half maximum",
+        "MM",
+        group=_OF_INPUT,
+        default=None,
     )
     column: str | None = option(
         "of the participants table: groups, or the score", "NAME", group=_OF_INPUT, default=None
@@ -170,7 +173,7 @@ class Roi(Request):
     )
     connectivity: fields.Connectivity = defaults.CLUSTER_CONNECTIVITY
     min_voxels: int = option(
-        "parts of at least N voxels", "N", group=_WAY, default=defaults.MIN_ROI_VOXELS
+        "clusters of at least N voxels", "N", group=_WAY, default=defaults.MIN_ROI_VOXELS
     )
     min_mm3: float = option("and of at least V mm³", "V", group=_WAY, default=defaults.MIN_ROI_MM3)
     atlas: str | None = source(
@@ -183,10 +186,13 @@ class Roi(Request):
         "keep these regions of interest only", "N", several=True, group=_WAY, default=()
     )
     background: str | None = source(
-        "under pictures (default: mean image, or MNI152)", "FILE", group=_WAY, default=None
+        "background of the pictures (default: mean image, or MNI152)",
+        "FILE",
+        group=_WAY,
+        default=None,
     )
     cut: tuple[float, float, float] | None = option(
-        "where pictures cut, mm", ("X", "Y", "Z"), group=_WAY, default=None
+        "coordinates of the slices, mm", ("X", "Y", "Z"), group=_WAY, default=None
     )
     output: str | None = option("results folder, made if missing", "OUT", "-o", default=None)
     overwrite: fields.Overwrite

@@ -38,7 +38,7 @@ class SizeBias(Request):
     permutations: fields.Permutations
     seed: fields.Seed
     side: defaults.VolumeSide = option(
-        "what counts as extreme: means that are larger, smaller, or either",
+        "alternative hypothesis: means are larger, smaller, or either",
         default=defaults.VOLUME_SIDE,
     )
     clusters: bool = option(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Warp(Request):
-    """Bring an image, a mask or labels to a template by transforms of FSL, ANTs, ITK or ours."""
+    """Warp an image, a mask or labels to a template by transforms of FSL, ANTs, ITK or our own."""
 
     command = "warp"
     endings = IMAGE
@@ -35,7 +35,7 @@ class Warp(Request):
     )
     template: str | None = source(
         "image with the grid of the result (not with --inverse): a NIfTI image, or "
-        f"{MNI} for the MNI152 brain that is shipped",
+        f"{MNI} for the bundled MNI152 brain",
         "IMAGE",
         default=None,
     )

@@ -38,7 +38,7 @@ def check_sides(
     >>> grid = Grid((2, 1, 1), [[2, 0, 0, -1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
     >>> regions = (Region(1, "Insula_R"), Region(2, "Insula_L"))
     >>> check_sides(grid, np.array([1, 2]).reshape(2, 1, 1), regions)[0]
-    'left and right are swapped: 2 of 2 regions lie on the other side than their name says'
+    'left and right are swapped: 2 of 2 regions lie on the side opposite to their name'
     """
     sides = _sides_of(regions)
     flat = np.ravel(labels, order="F")
@@ -78,12 +78,12 @@ def _compare(sides: dict[int, int], places: dict[int, float]) -> tuple[str, ...]
     wrong = [label for label, x in places.items() if sides[label] * x < 0]
     if len(wrong) > len(places) / 2:
         share = f"{len(wrong)} of {len(places)} regions"
-        return (f"{SWAPPED}: {share} lie on the other side than their name says",)
+        return (f"{SWAPPED}: {share} lie on the side opposite to their name",)
     if wrong and len(wrong) >= _DOUBT * len(places):
         share = f"{len(wrong)} of {len(places)} regions, label {shorten(wrong)},"
-        return (f"{DOUBTFUL}: {share} lie on the other side than their name says",)
+        return (f"{DOUBTFUL}: {share} lie on the side opposite to their name",)
     if wrong:
-        return (f"lies on the other side than its name says: label {shorten(wrong)}",)
+        return (f"lies on the side opposite to its name: label {shorten(wrong)}",)
     return ()
 
 

@@ -179,7 +179,7 @@ def _folder_atlas(folder: AnyPath, images: Sequence[AnyPath], how: _Reading) -> 
         if not is_near(other.grid, first.grid):
             problem = f"is not on the grid of {first.path.name}: "
             problem += other.grid.difference(first.grid)
-            raise InputError(other.path, problem, "bring all maps of an atlas onto one grid")
+            raise InputError(other.path, problem, "resample all maps of an atlas to one grid")
     regions, notes = _name_files([strip_ending(file.name) for file in files], how)
     sources = {str(read.path): read.sha256 for read in maps}
     if table is not None:

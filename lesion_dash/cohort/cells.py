@@ -213,7 +213,7 @@ def _read_decimal_commas(
         return ()
     if not clear:
         place, cells = next(iter(columns.items()))
-        why = f"{cells[0]} may have a decimal comma or one for thousands"
+        why = f"{cells[0]} may have a decimal comma or a thousands separator"
         return (f"{printable(header[place])} in {path.name} is read as text: {why}",)
     for place in columns:
         for row in rows:

@@ -180,7 +180,7 @@ class Condition:
         ------
         InputError
             Where the table has no such column, where numbers are compared with a column of
-            categories, or where nobody in the whole table has one of the values.
+            categories, or where no patient of the table has one of the values.
         """
         position = find_column(table, self.column)
         whole = describe_column(table, position, whole_column(table, position))
@@ -232,9 +232,9 @@ class Condition:
         if not unknown:
             return ()
         if self.excludes:
-            return (f"{self.summary}: nobody has {self.column} = {unknown[0]} anyway",)
+            return (f"{self.summary}: no patient has {self.column} = {unknown[0]}",)
         remedy = did_you_mean(unknown[0], known) if column.kind == "category" else ""
-        problem = f"nobody in it has {self.column} = {unknown[0]}"
+        problem = f"no patient in it has {self.column} = {unknown[0]}"
         raise InputError(table.path, problem, remedy or column.summary)
 
 

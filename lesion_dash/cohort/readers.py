@@ -186,7 +186,7 @@ def _load_file(path: AnyPath, grid: Grid | None, choice: Binarization) -> Loaded
 
 def _gone(path: AnyPath) -> InputError:
     problem = "file not found, although it was listed a moment ago"
-    return InputError(path, problem, "run this again when nobody moves files there")
+    return InputError(path, problem, "run this again when no files are being moved there")
 
 
 _SMALLEST_CHUNK, _LARGEST_CHUNK = 64, 1024  # masks that a worker reads as one task, arbitrary

@@ -469,7 +469,7 @@ def common_grid(
         f"{SHARE_ON_ONE_GRID:.0%} must"
     )
     lines = [f"{len(paths)} on {grid}, such as {paths[0].name}" for grid, paths in groups.items()]
-    return best, InputError(root, problem, "bring all masks onto one grid first", tuple(lines))
+    return best, InputError(root, problem, "resample all masks to one grid first", tuple(lines))
 
 
 def _off_grid(header: Header, common: Grid | None) -> str:
@@ -536,7 +536,7 @@ def _nothing_usable(reading: FolderReading, pattern: str) -> InputError:
     remedy = "choose the folder that holds the masks"
     no_mask = f"no readable mask among {counted(len(reasons), 'file')}"
     if reasons and all(reason.startswith(_RESULT) for reason in reasons.values()):
-        problem = "holds results of lesion_dash, no masks"
+        problem = "holds results of lesion_dash, not masks"
     elif reasons and all(reason.endswith(_SIDE_FILE) for reason in reasons.values()):
         problem = _NO_MASKS.format("")
     elif len(groups) == 1:

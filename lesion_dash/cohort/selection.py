@@ -82,7 +82,7 @@ def _remedy(offers: Sequence[Offer], words: Callable[[FileChoice], str]) -> str:
     one_space = all("space-" in offer.choice.pattern for offer in offers)
     *first, last = (words(offer.choice) for offer in offers)
     named = f"{', '.join(first)} or {last}" if first else last
-    what = "take one space" if one_space else "choose which count"
+    what = "choose one space" if one_space else "choose which count"
     return f"{what}: {named}" + (f" ({offers[0].summary})" if len(offers) == 1 or one_space else "")
 
 
@@ -226,7 +226,7 @@ def _masks_of(selection: Selection, groups: Groups) -> Groups:
         worst = min(best[key], usual)
         for name in group:
             if name.kind > worst:
-                left_out[name.file] = f"no lesion mask by its name ({name.word}), not counted"
+                left_out[name.file] = f"not a lesion mask by its name ({name.word}), not counted"
         if taken := [name for name in group if name.kind <= worst]:
             masks[key] = taken
     if left_out:
@@ -259,7 +259,7 @@ def _of_session(selection: Selection, groups: Groups, session: str, folder: AnyP
         for name in group:
             if name.session not in sessions:
                 which = f"session {name.session}" if name.session else "no session in its name"
-                selection.left_out[name.file] = f"{which}, not the one chosen"
+                selection.left_out[name.file] = f"{which}, not the chosen one"
     if not chosen:
         names = sorted(known, key=session_place)
         remedy = f"choose first, last or one of {listed(names, 12)}"

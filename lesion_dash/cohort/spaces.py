@@ -12,7 +12,7 @@ from ..core.grid import Grid
 from ..core.space import TALAIRACH, USER, StatedSpace
 from ..core.text import counted
 
-_COMMON = "a map of them is right only in a common space"
+_COMMON = "a map of them is correct only in a common space"
 _NOT_MNI = "places in MNI152 and in its atlases are up to about 10 mm off (Lancaster et al. 2007)"
 _UNMARKED = "not marked as standard space"
 _MIN_ANGLE = 1e-3  # sine of an angle below which affines stored as float32 are not oblique
@@ -39,7 +39,7 @@ def notes_on_spaces(spaces: Mapping[str, StatedSpace], grid: Grid) -> tuple[str,
     >>> scanner = StatedSpace("scanner", "", "sform code 1")
     >>> grid = Grid((9, 9, 9), np.diag([0.5, 0.5, 6.5, 1]), 1)
     >>> notes_on_spaces({"a.nii": scanner, "b.nii": scanner}, grid)[0]
-    'all 2 masks, such as a.nii, state scanner space (sform code 1), on a grid of voxels of 0.5 x 0.5 x 6.5 mm: a map of them is right only in a common space'
+    'all 2 masks, such as a.nii, state scanner space (sform code 1), on a grid of voxels of 0.5 x 0.5 x 6.5 mm: a map of them is correct only in a common space'
     """  # noqa: E501
     if not spaces or (grid.space is not None and grid.space.source == USER):
         return ()

@@ -66,7 +66,7 @@ Engine = Literal["auto", "simpleitk", "dipy", "greedy", "ants"]
 ENGINE: Final = "auto"
 
 MIN_PATIENTS: Final = 5
-"""A voxel qualifies where at least so many patients are lesioned.
+"""A voxel qualifies where at least this many patients are lesioned.
 
 Weaver et al. (2019) name 5 to 10; see `stats.coverage`.
 """

@@ -13,7 +13,7 @@ from .errors import InputError
 from .grid import Grid, is_near
 from .text import counted
 
-_ONE_GRID = "bring both maps onto one grid"
+_ONE_GRID = "resample both maps to one grid"
 
 
 @dataclass(frozen=True, eq=False)

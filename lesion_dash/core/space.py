@@ -118,7 +118,7 @@ class StatedSpace:
             return (
                 ""
                 if self.is_noted or other.is_noted
-                else "right only where both were brought into one space"
+                else "correct only if both were registered to one space"
             )
         names = {self.name, other.name}
         if len(names) == 1 or (MNI in names and self.is_mni and other.is_mni):

@@ -219,7 +219,7 @@ class AppContext:
         if not root.is_own(name) or name not in root.cohorts:
             return error
         self.own.reject_cohort(name)
-        remedy = "; ".join(filter(None, [error.remedy, "what is not an image was deleted"]))
+        remedy = "; ".join(filter(None, [error.remedy, "files that are not images were deleted"]))
         # Once the choice of the folder was taken back.
         return InputError(error.subject, error.problem, remedy, error.details)
 

@@ -44,7 +44,7 @@ class PairRequest:
     cohort_a, cohort_b : str
         Names, as those of a `Selection`.
     min_patients : int
-        Volumes are shown, and compared, where at least so many patients are lesioned.
+        Volumes are shown, and compared, where at least this many patients are lesioned.
     map_key : str
         One of `MAPS`.
     """

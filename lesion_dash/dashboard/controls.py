@@ -32,8 +32,8 @@ _STYLES = (
 
 _MOST_DETAILS = 200
 _NO_MEMORY = (
-    "There is not enough memory for this; nothing was changed. Choose fewer patients or coarser "
-    "images, or ask whoever runs the dashboard for more."
+    "Not enough memory; nothing was changed. Choose fewer patients or coarser images, or ask the "
+    "administrator of the dashboard."
 )
 _MIME = {
     ".nii": "application/octet-stream",
@@ -139,7 +139,7 @@ class Banner:
             sentence, rest = _NO_MEMORY, []
         else:
             sentence, rest = (
-                f"Something unexpected went wrong: {str(error) or type(error).__name__}",
+                f"Unexpected error: {str(error) or type(error).__name__}",
                 [],
             )
         if len(rest) > _MOST_DETAILS:

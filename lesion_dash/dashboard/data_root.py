@@ -135,7 +135,7 @@ class DataRoot:
         if not self.is_own(name):
             return self._shared
         if not self._own:
-            raise InputError(name, "is not here any more", "drop the files again")
+            raise InputError(name, "is no longer available", "drop the files again")
         return self._own[0]
 
     def without_paths(self, text: str) -> str:

@@ -79,7 +79,7 @@ HELP: Mapping[str, str] = {
     "shuffles the volumes over the patients and keeps their masks: a small corrected p says that "
     "lesions at a voxel are larger than that gives.",
     "Significant clusters": "Connected voxels with a corrected p (family-wise) of at most 0.05.",
-    "Where does damage go with a score?": "A test at every voxel between the patients with a "
+    "Where is damage associated with a score?": "A test at every voxel between the patients with a "
     "lesion there and those without, corrected for all voxels by permutations of the score. A "
     "voxel that passes does not cause the deficit by itself: lesions follow the arteries.",
     "Score": "A column of numbers of participants.tsv, such as a scale at admission. Patients "
@@ -96,9 +96,9 @@ HELP: Mapping[str, str] = {
     "Map of the score": "Colours: blue where patients with a lesion have lower values, orange "
     "where they have higher ones. Black lines enclose what is significant after correction. A "
     "click moves the crosshair; beside it stand the patients with and without a lesion there.",
-    "Minimum lesioned": "A voxel is tested where at least so many patients are lesioned, and as "
+    "Minimum lesioned": "A voxel is tested where at least this many patients are lesioned, and as "
     "many spared. Fewer make results depend on single patients.",
-    "Beside it: no control": "Makes the same map without control of lesion volume beside "
+    "Without control as well": "Makes the same map without control of lesion volume beside "
     "it: what only that one shows may be volume.",
     "Map shown": "Before the test: how many patients, how large an effect must be to be found, and "
     "how finely these lesions tell places apart. After it: the statistic, p, effects with their "
@@ -106,12 +106,12 @@ HELP: Mapping[str, str] = {
     "Only voxels with p": "Hides the other voxels, in the browser, without a new test. Corrected "
     "p are for all voxels; “10 mm³ or more” allows less than that of false findings; an "
     "uncorrected p is of one voxel alone and no finding.",
-    "Would it hold in new patients?": "The score of patients who were left out is predicted from "
+    "Prediction in new patients": "The score of patients who were left out is predicted from "
     "the others: from lesion volume alone, from volume and covariates, and from the lesions too. "
     "What the lesions add is what their place says.",
     "Regions and the score": "The same test of the share of each region of the atlas that is "
     "lesioned, corrected for all regions.",
-    "Clusters of the map": "Connected voxels beyond the forming threshold.",
+    "Clusters of the map": "Connected voxels beyond the cluster-forming threshold.",
     "Patients at the crosshair": "A dot is a patient; lines are means with their 95 % intervals. A "
     "click on a row outlines that patient's lesion on the map.",
     "Best match of each component": "The region with the highest correlation with each component. "

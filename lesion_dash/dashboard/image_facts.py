@@ -38,7 +38,7 @@ def space_html(inspection: Inspection) -> str:
     """The affine in words, and as the formula with its numbers."""
     space = inspection.space
     if space is None:
-        return "<p>Where the voxels of this image are is not known.</p>"
+        return "<p>The position of the voxels is unknown.</p>"
     stated = () if inspection.stated_space is None else (f"states {inspection.stated_space}",)
     sentences = (*stated, *space.sentences)
     words = "".join(f"<li>{html.escape(text)}</li>" for text in sentences)

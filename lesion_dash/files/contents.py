@@ -87,9 +87,9 @@ def _simple_itk(kind: str) -> Finding:
 _DICOM = Finding("DICOM, not NIfTI", "convert it with dcm2niix")
 _NRRD, _META = _simple_itk("NRRD"), _simple_itk("MetaImage")
 _GIFTI = Finding(
-    "GIFTI: a surface or values on one, no volume", "use the volume version of it, as .nii.gz"
+    "GIFTI: a surface or values on one, not a volume", "use the volume version of it, as .nii.gz"
 )
-_SURFACE = _GIFTI._replace(problem="a surface of FreeSurfer, no volume")
+_SURFACE = _GIFTI._replace(problem="a surface of FreeSurfer, not a volume")
 _MINC = Finding("MINC, not NIfTI", "convert it: mnc2nii FILE FILE.nii")
 _MRTRIX = Finding("MRtrix image, not NIfTI", "convert it: mrconvert FILE FILE.nii.gz")
 _PHILIPS = Finding("Philips PAR/REC, not NIfTI", "convert it with dcm2niix")
@@ -103,7 +103,7 @@ _PAIR = Finding("a compressed pair of .hdr and .img", "unpack both with gunzip")
 _WEB_PAGE = Finding(
     "a web page, not the file itself", "download the file again, signed in if need be", False
 )
-_PICTURE = Finding("a picture, no image of voxels", "give the NIfTI image", False)
+_PICTURE = Finding("a picture, not an image of voxels", "give the NIfTI image", False)
 
 _BY_ENDING = {
     (".nrrd", ".nhdr"): _NRRD,

@@ -69,7 +69,7 @@ MEASURES = PARTICIPANTS._replace(columns=PARTICIPANTS.cells)
 """Of what programs measured in patients, such as 10,000 disconnections of 200: its cells are read
 as text, which takes up to 200 bytes each."""
 
-SMALLER = "leave out empty rows, and rows and columns that are not needed"
+SMALLER = "remove empty rows, and rows and columns that are not needed"
 """What to do about a table that is too large."""
 
 

@@ -310,7 +310,7 @@ def _unknown_time(series: Series, given: float | None) -> tuple[str, str]:
         return f"the repetition time is {given:g} s", remedy
     if series.time_doubt:
         return f"the repetition time is contradicted: {series.time_doubt}", remedy
-    return "the repetition time is not known: the images do not say it", remedy
+    return "the repetition time is unknown: the images do not state it", remedy
 
 
 def _beyond(path: AnyPath, events: list[tuple[float, float, str]], end: float) -> str:

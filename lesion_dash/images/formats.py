@@ -136,7 +136,7 @@ def _mgh_header(block: bytes) -> OpenHeader:
     shape = tuple(int(length) for length in header["dims"])
     if shape[0] > 1 and shape[1:3] == (1, 1):
         raise HeaderFault(
-            "values on a surface of FreeSurfer, no volume; use the volume version of it"
+            "values on a surface of FreeSurfer, not a volume; use the volume version of it"
         )
     is_oriented = int.from_bytes(block[28:30], "big")  # goodRASFlag
     notes = () if is_oriented else ("orientation unknown: FreeSurfer's usual one is assumed",)

@@ -215,7 +215,7 @@ def _choose(stored: RawImage, choice: Binarization) -> tuple[Runs, tuple[str, ..
         chosen |= (values >= label - tolerance) & (values <= label + tolerance)
     none = not chosen.any() and bool((values != _as_stored(0, header)).any())
     numbers = " or ".join(map(str, choice.labels))
-    notes = (*choice.summary, *([f"holds other labels than {numbers}"] if none else []))
+    notes = (*choice.summary, *([f"holds labels, but not {numbers}"] if none else []))
     return find_runs(np.flatnonzero(chosen).astype(np.int32)), notes
 
 
@@ -370,7 +370,7 @@ def _refuse_values(path: AnyPath, values: NDArray) -> None:
         error = NotBinary(path, f"not a binary mask: {several}, up to {largest:g}", remedy)
         error.threshold = "50%"
     else:
-        problem = f"no mask and no label map: {several}, up to {largest:g}"
+        problem = f"neither a mask nor a label map: {several}, up to {largest:g}"
         error = NotBinary(path, problem, "give the mask of the lesion, not a scan")
     raise error
 
@@ -483,7 +483,7 @@ class Mask:
         steps = self.grid.exact_steps(grid)
         if steps is None:
             problem = f"is not on the grid of the other map: {self.grid.difference(grid)}"
-            raise InputError(self.name, problem, "bring both maps onto one grid")
+            raise InputError(self.name, problem, "resample both maps to one grid")
         own = np.stack(np.unravel_index(self.indices, self.grid.shape, order="F"))
         voxels = steps[:, :3] @ own + steps[:, 3:]
         if ((voxels < 0) | (voxels >= np.array(grid.shape)[:, None])).any():

@@ -100,6 +100,6 @@ def refuse_statistic(source: AnyPath | SpatialImage | RawImage) -> None:
         subject, intent = source, read_header(source).intent
     if intent in _STATISTICS:
         kind = intent_codes.label[intent]
-        problem = f"holds a statistic, and no probabilities: its intent code is {intent} ({kind})"
+        problem = f"holds a statistic, not probabilities: its intent code is {intent} ({kind})"
         remedy = "give maps of probabilities; if these are, state their scale, fraction or percent"
         raise InputError(subject, problem, remedy)

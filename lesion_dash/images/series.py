@@ -308,7 +308,7 @@ def _common_grid(paths: list[AnyPath], headers: list[Header]) -> Grid:
             raise InputError(path, problem, "export it as a 3D or 4D image")
         if grids and not is_near(header.grid, grids[0]):
             problem = f"is not on the grid of {paths[0].name}: {header.grid.difference(grids[0])}"
-            raise InputError(path, problem, "bring all images onto one grid first")
+            raise InputError(path, problem, "resample all images to one grid first")
         grids.append(header.grid)
     return grids[0]
 

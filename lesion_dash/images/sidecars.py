@@ -71,7 +71,7 @@ def stated_time(path: AnyPath, header: Header) -> StatedTime:
     if math.isnan(beside):
         return StatedTime(own, (*own_notes, *notes))
     if math.isnan(own):
-        taken = f"repetition time {beside:g} s taken from {name}: the header does not say it"
+        taken = f"repetition time {beside:g} s taken from {name}: the header does not state it"
         return StatedTime(beside, (*notes, taken))
     if abs(own - beside) <= _SAME * max(own, beside):
         return StatedTime(own, tuple(notes))

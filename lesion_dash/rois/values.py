@@ -245,7 +245,7 @@ def find_rois(
     """
     if not mask.grid.matches(stat_map.grid):
         problem = f"is not on the grid of the map: {mask.grid.difference(stat_map.grid)}"
-        raise InputError(mask.name, problem, "bring both onto one grid")
+        raise InputError(mask.name, problem, "resample both to one grid")
     check_side(side)
     if min_voxels < 1:
         raise InputError("min voxels", f"is {min_voxels}", "give a number of at least 1")

@@ -115,7 +115,7 @@ def _by_name(content: object) -> dict[str, Any]:
     if isinstance(content, (list, tuple)):
         return {str(place): item for place, item in enumerate(content)}
     if not isinstance(content, dict):
-        raise ArrayFault("holds a single value, no array of numbers", SAVE_AGAIN)
+        raise ArrayFault("holds a single value, not an array of numbers", SAVE_AGAIN)
     values: dict[str, Any] = {}
     for key, value in content.items():
         if not isinstance(key, (str, bytes, int, float, type(None))):

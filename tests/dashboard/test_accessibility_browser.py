@@ -99,7 +99,7 @@ def fill_symptoms(page: Any) -> None:
     settle(page)
     assert violations(page) == []
     page.locator(".ld-symptoms").get_by_role("button", name="Run permutation test").click()
-    page.get_by_role("button", name="Predict patients left out").click()
+    page.get_by_role("button", name="Predict left-out patients").click()
     page.get_by_alt_text("True against predicted scores").wait_for(timeout=LONG)
 
 

@@ -165,7 +165,7 @@ def test_a_folder_of_own_results_is_told_as_one(tmp_path: Path, sample_data: Pat
         (tmp_path / "results" / name).write_bytes(nifti_bytes(image.to_nifti()))
     context = new_context(tmp_path)
     choose(context, folder_a="results")
-    assert "results: holds results of lesion_dash, no masks; choose" in context.banner.message
+    assert "results: holds results of lesion_dash, not masks; choose" in context.banner.message
     assert "no .nii" not in context.banner.message
 
 

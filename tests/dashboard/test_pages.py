@@ -271,7 +271,7 @@ def test_banner_escapes_and_names_files_below_the_root() -> None:
     assert "<img" not in banner.message
     assert "/data/root" not in banner.message
     banner.guard(lambda: 1 / 0)()
-    assert "Something unexpected went wrong: division by zero" in banner.message
+    assert "Unexpected error: division by zero" in banner.message
 
 
 def test_bind_puts_back_what_is_refused() -> None:

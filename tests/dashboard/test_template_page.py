@@ -130,7 +130,7 @@ def test_registered_image_and_its_numbers(page: TemplatePage, root: Path) -> Non
     for fact in (
         *("0.25 → 0.75", "98.0 % of the template", "phantom 1.0", "2 s, 100 MB"),
         *("nothing was unusual", f"{VOLUME.with_unit(native.volume_mm3 / 1000)} (native)"),
-        f"{VOLUME.with_unit(brought.volume_mm3 / 1000)}, not to be quoted",
+        f"{VOLUME.with_unit(brought.volume_mm3 / 1000)}, do not report it",
     ):
         assert fact in facts, fact
     assert text(page.images.busy) == "Done."

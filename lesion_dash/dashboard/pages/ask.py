@@ -98,7 +98,7 @@ class AskPanel:
         is_labelled = not answer.is_probabilistic
         self.lower_threshold.disabled = is_labelled
         message = (
-            "This atlas has labels, no probabilities." if is_labelled else "Lower ones count 0."
+            "This atlas has labels, not probabilities." if is_labelled else "Lower ones count 0."
         )
         set_text(self.lower_hint, message)
 

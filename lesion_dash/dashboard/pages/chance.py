@@ -97,8 +97,8 @@ class SizeBiasPage:
         self._maker, self._drawer = context.worker(), context.worker()
         self._shuffler = context.worker(self._failed)
         self._make_fields()
-        self.above = MapCard(context, "Above the typical patient?", "chance-mean")
-        self.weighted = MapCard(context, "Beyond what size explains?", "chance-weighted")
+        self.above = MapCard(context, "Above the cohort's mean", "chance-mean")
+        self.weighted = MapCard(context, "Above the size-weighted mean", "chance-weighted")
         self.p = MapCard(context, "Corrected p (family-wise)", "chance-p")
         for map_card in (self.above, self.weighted):
             map_card.viewer.follow(self.controls.slider)
@@ -135,7 +135,7 @@ class SizeBiasPage:
             [heading("Are lesions here larger than expected by chance?"), self.whose]
         )
         ask = card(head, self.controls.empty, self._lay_out_fields(), name="chance-ask")
-        title = "What a small p says, and what not"
+        title = "What a small p means"
         says = card(title, self.statement, self.sentence, name="chance-says")
         shown = self.above, self.weighted, self.p, self.place, self.clusters
         cards = [map_card.widget for map_card in shown] + [says]

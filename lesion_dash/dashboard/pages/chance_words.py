@@ -19,7 +19,7 @@ ABOVE_MEAN = (
     "everywhere, and that is not a finding: a large lesion covers more voxels."
 )
 ABOVE_WEIGHTED = (
-    "Where is it above {weighted}, which size alone would give if lesions lay anywhere? "
+    "Where is it above {weighted}, the mean expected from lesion volume alone? "
     "Effect size, not tested."
 )
 SHUFFLED = "Where are means {answer} than with volumes shuffled {permutations:,} times?"

@@ -65,8 +65,8 @@ _DIFFERENCES = {
 }
 _REMARKS = {
     FREQUENCY: "Every lesioned voxel counts here; k is for the volumes.",
-    MEAN: "Means of few patients lie far apart by chance: mind n at the crosshair.",
-    SD: "The fewer patients are lesioned at a voxel, the smaller the SD comes out.",
+    MEAN: "Means of few patients differ by chance: check n at the crosshair.",
+    SD: "The SD is smaller where fewer patients are lesioned.",
 }
 _FEET = {
     FREQUENCY: "Per cent of the patients of each cohort who are lesioned at a voxel.",
@@ -104,8 +104,8 @@ class ComparePage:
         self.map_key = widgets.ToggleButtons(options=[(text, key) for key, text in MAPS.items()])
         self.controls = MapControls(context)
         self.state = note()
-        self.to_a = plain_button("Max A > B", "Put the crosshair where A exceeds B most")
-        self.to_b = plain_button("Max B > A", "Put the crosshair where B exceeds A most")
+        self.to_a = plain_button("Max A > B", "Move the crosshair to where A exceeds B most")
+        self.to_b = plain_button("Max B > A", "Move the crosshair to where B exceeds A most")
         self.a = MapCard(context, "A", "compare-a")
         self.b = MapCard(context, "B", "compare-b")
         buttons = self.to_a, self.to_b

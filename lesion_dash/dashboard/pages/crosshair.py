@@ -46,8 +46,8 @@ class CrosshairPanel:
         self.xyz = [widgets.FloatText(description=name, step=1) for name in "xyz"]
         self.volume = widgets.IntSlider(min=0, max=0, continuous_update=False)
         self.hint, self.remark = note(), note()
-        self.to_middle = _button("Middle", "Put the crosshair in the middle of the image")
-        self.to_highest = _button("Highest value", "Put the crosshair on the highest value")
+        self.to_middle = _button("Middle", "Move the crosshair to the centre of the image")
+        self.to_highest = _button("Highest value", "Move the crosshair to the highest value")
         bind(context.choices, "radiological", self.orientation)
         context.choices.observe(guard(lambda _: self._draw()), names="radiological")
         self.to_middle.on_click(guard(self._go_to_middle))

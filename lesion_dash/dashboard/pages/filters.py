@@ -160,7 +160,7 @@ class FilterPanel:
         self.widget.columns, self.widget.parts, self.widget.left = [], [], {}
         self.widget.is_ready = False
         is_chosen = bool(getattr(self._context.choices, f"folder_{self._side}"))
-        self.widget.count = "Being read ..." if is_chosen else "No folder yet"
+        self.widget.count = "Reading ..." if is_chosen else "No folder yet"
         self.widget.why = self.widget.advice = self.widget.of_other = ""
         self.widget.show_rows([])
 

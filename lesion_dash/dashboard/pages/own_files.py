@@ -18,7 +18,7 @@ from ..widgets.drop import FileDrop
 _PRIVATE = (
     "<details><summary>Kept for this session only, then deleted.</summary>Dropped files lie in a "
     "temporary folder of the server that no other visitor sees, and are deleted when this page is "
-    "closed. No link and no saved session holds them. At most "
+    "closed. Links and saved sessions exclude them. At most "
     f"{LIMITS.files:,} files at once, {LIMITS.per_file / 1e6:,.0f} MB each, "
     f"{LIMITS.total / 1e9:,.0f} GB in all.</details>"
 )

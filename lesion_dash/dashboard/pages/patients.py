@@ -78,7 +78,7 @@ class PatientsPage:
         self.histogram = Chart(context, "Histogram of lesion volumes in mL")
         self.report_caption = note()
         self.report = Table(
-            "File check", "report", rows=6, empty="No remarks: every file is used as it is"
+            "File check", "report", rows=6, empty="No notes: every file is used as it is"
         )
         save = context.banner.guard(self._save)
         self.download = download_button("CSV", f"Save {PATIENTS_FILE}", save)

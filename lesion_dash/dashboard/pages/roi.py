@@ -32,7 +32,7 @@ from .roi_values import ValuesPanel
 
 TITLE = "ROI"
 _PRESS = "Press “{}” to begin."
-_CHANGED = "These choices changed: press “{}” to see them."
+_CHANGED = "Settings changed: press “{}” to update."
 _NOTHING = "Nothing to show: see the message."
 
 

@@ -15,7 +15,7 @@ from ..roi_lab import RoiResult
 from ..save_field import SaveField
 from ..scripts import static_text
 
-_ABOUT = "Run it with the Python that lesion_dash is installed in: it gives the same voxels."
+_ABOUT = "Run it in the Python environment of lesion_dash: it gives the same voxels."
 
 
 class CopyButton(anywidget.AnyWidget):

@@ -25,9 +25,9 @@ _CORRECTION_NAMES = {
     "fwe": "Family-wise error, permutations",
 }
 _LEAST_WORDS = {
-    "score": "Least patients lesioned, and spared",
-    "cohorts": "Least patients lesioned (A and B)",
-    "split": "Least patients lesioned (A and B)",
+    "score": "Minimum patients lesioned and spared",
+    "cohorts": "Minimum patients lesioned (A and B)",
+    "split": "Minimum patients lesioned (A and B)",
 }
 _NO_TEST = "A map from a file is not tested: it goes to the threshold as it is."
 

@@ -39,7 +39,7 @@ _FIELDS_OF = {
 }
 """The fields that a kind of input needs, beside its folder."""
 _BESIDE = "The table beside each run"
-_OF_TIMES = "Delay: from an event to its response. TR 0: as the images say. "
+_OF_TIMES = "Delay: from an event to its response. TR 0: from the images. "
 _OF_SMOOTHING = "Smooth: full width at half maximum."
 
 

@@ -97,7 +97,7 @@ class PicturePanel:
         fields = [widgets.HBox([widgets.Label(axis), field]) for axis, field in named]
         row = widgets.HBox([widgets.Label("Cut at (mm)"), self.is_automatic, *fields])
         row.add_class("ld-cut")
-        steps = labelled("Steps, and what is left after each: choose one to see it", self.steps)
+        steps = labelled("Steps, with the voxels left after each: choose one to see it", self.steps)
         box = widgets.VBox([steps, self.image, row])
         box.add_class("ld-roi-view")
         return box

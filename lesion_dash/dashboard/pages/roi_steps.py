@@ -85,7 +85,7 @@ class StepsPanel:
             button.add_class("ld-button")
         size = widgets.HBox([self.radius, self.unit])
         size.add_class("ld-size")
-        above = note("0: a mask of 0 and 1. Else the least value of a probability map.")
+        above = note("0 for a mask of 0 and 1, otherwise the minimum probability.")
         self._forms = {
             "regions": widgets.VBox([self.atlas, self.regions.widget]),
             "file": widgets.VBox([self.file.widget, self.above, above]),

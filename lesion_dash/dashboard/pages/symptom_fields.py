@@ -90,7 +90,7 @@ class SymptomFields:
         ]
         second = [
             labelled("Minimum lesioned", self.least),
-            labelled("Beside it: no control", self.compares),
+            labelled("Without control as well", self.compares),
             labelled("Permutations of the score", self.permutations),
             labelled("Seed", self.seed),
         ]

@@ -253,7 +253,7 @@ class RegionTestsPanel:
             return
         self._current, self.tests = current, None
         self.download.disabled = True
-        self._say("" if request is None else "Regions are being tested ...")
+        self._say("" if request is None else "Testing regions ...")
         if request is not None:
             job = partial(self._service.regions, request, atlas)
             self._tester.submit(job, partial(self._show, current))
@@ -264,9 +264,7 @@ class RegionTestsPanel:
         self.tests = tests
         self.download.disabled = tests is None
         if tests is None:
-            why = (
-                "Choose an atlas on the page Maps." if not current[1] else "Of linear tests alone."
-            )
+            why = "Choose an atlas on the page Maps." if not current[1] else "Linear tests only."
             self._say(why)
             return
         self._body.remove_class("ld-hidden")
@@ -314,7 +312,7 @@ class PredictionPanel:
         self._heard: list[Callable[[], None]] = []
         self.prediction: SymptomPrediction | None = None
         self.is_shown = False
-        self.run = plain_button("Predict patients left out", "Nested cross-validation")
+        self.run = plain_button("Predict left-out patients", "Nested cross-validation")
         self.runs = RunBar(context, self._ended, "folds")
         self.chart = Chart(context, "True against predicted scores, by volume and by lesions")
         self.words = widgets.HTML()
@@ -322,7 +320,7 @@ class PredictionPanel:
         bar.add_class("ld-compare-bar")
         body = widgets.HBox([self.chart.widget, self.words])
         body.add_class("ld-symptoms-row")
-        self.widget = card("Would it hold in new patients?", bar, body, name="symptoms-prediction")
+        self.widget = card("Prediction in new patients", bar, body, name="symptoms-prediction")
         self.run.on_click(context.banner.guard(lambda _: self._start()))
 
     def observe(self, heard: Callable[[], None]) -> None:

@@ -42,17 +42,17 @@ TITLE = "Symptoms"
 
 _EMPTY = "Choose folder {side} on the page Maps: its participants table holds the scores."
 _TEST, _RESOLUTION = "test", "resolution"
-_IGNORED = "Left out, as this cohort has no such column or one value of it alone: {}."
-_COMING = "Folder {side} is being read ..."
+_IGNORED = "Omitted, as this cohort has no such column or a single value in it: {}."
+_COMING = "Reading folder {side} ..."
 _NO_SCORE = "Folder {side} has no participants table with a column of numbers: add one beside it."
 _NO_CODE = "# Choose a folder and a score: the Python code appears here."
-_ASK = "Choose a score. What these patients could show stands here before any test."
+_ASK = "Choose a score. Before any test, the effects that these patients can show appear here."
 _PLANNED = "Before the test: {question}"
 _QUESTIONS = {
     "n": "How many patients are lesioned here?",
-    "power_d80": "How large must an effect be to be found here in 80 % of such studies?",
-    "lookalikes": "How much of the brain do these patients not tell from this place?",
-    "shift": "How far does the centre of what is not told from this place lie from it?",
+    "power_d80": "How large an effect does such a study detect here with 80 % power?",
+    "lookalikes": "How large is the volume that these lesions cannot distinguish from this voxel?",
+    "shift": "How far is the centre of the indistinguishable volume from this voxel?",
     "log10_bf10": "How much evidence is there for a difference, or for none? 1 is ten to one.",
     "p": "p of each voxel alone: no finding by itself. Outlined: corrected p ≤ 0.05.",
 }
@@ -132,7 +132,7 @@ class SymptomsPage:
             options=[("all", 0), *((f"≤ {p:g}", at) for at, p in enumerate(LIMITS) if at)]
         )
         self.alike = plain_button(
-            "Look-alikes", "Outline the voxels that these patients do not tell from this place"
+            "Look-alikes", "Outline the voxels that these lesions cannot distinguish from this one"
         )
         self.files = SaveField(self.context.banner.guard(self._save))
         self.empty = widgets.HTML()
@@ -144,7 +144,7 @@ class SymptomsPage:
         rows = [widgets.HBox(first), widgets.HBox([*second, run, progress])]
         for row in rows:
             row.add_class("ld-compare-bar")
-        head = widgets.HBox([heading("Where does damage go with a score?"), self.whose])
+        head = widgets.HBox([heading("Where is damage associated with a score?"), self.whose])
         says = self.planned, self.outcome, self.notes
         ask = card(head, self.empty, *rows, *says, name="symptoms-ask")
         files = widgets.HBox([self.files.file, self.files.download, self.files.plain])
@@ -294,10 +294,10 @@ class SymptomsPage:
 
     def _offer_maps(self) -> None:
         before, plan = self.shown.value, [("Patients with a lesion", "n")]
-        plan.append(("Smallest effect found (80 % power)", "power_d80"))
+        plan.append(("Detectable effect (80 % power)", "power_d80"))
         plan += [
-            ("Volume not told from a place", "lookalikes"),
-            ("Shift of its centre", "shift"),
+            ("Indistinguishable volume", "lookalikes"),
+            ("Shift of the centre", "shift"),
         ]
         tested: list[tuple[str, str]] = []
         if self.result is not None:

@@ -37,9 +37,7 @@ from .template_view import EMPTY, VolumePanel
 TITLE = "Registration and signal"
 _SEE_ABOVE = "See the message."
 _NOTHING = "Nothing to show: see the message."
-_FIRST_REGISTER = (
-    "Press “Register” first: a region of the template has no place in the native image before."
-)
+_FIRST_REGISTER = "Press “Register” first: it brings the region to the native image."
 _REFUSED = "Nothing is measured: the registration was refused."
 _CHOOSE_REGION = "Choose a region first."
 _CHOOSE_IMAGE = "Choose an image first."

@@ -11,7 +11,7 @@ from ..controls import card, download_button, heading, note
 from ..template_code import SCRIPT_NAME, ZIP_NAME
 from .roi_code import CopyButton
 
-_ABOUT = "Run it with the Python that lesion_dash is installed in: it gives the same numbers."
+_ABOUT = "Run it in the Python environment of lesion_dash: it gives the same numbers."
 _ALL, _PACKING = "Download all", "Packing ..."
 _NOTHING = "# Choose an image: the Python code appears here."
 

@@ -16,14 +16,14 @@ from ..registering import MNI, MNI_NAME, Request, why_not
 from ..source_field import SourceField
 
 _HINTS = {
-    "rigid": "Turned and shifted only: for another scan of the same head.",
-    "affine": "Also scaled and sheared: the usual choice. Mostly done within a minute.",
-    "deformable": "Also warped, so that folds and borders meet. Takes minutes.",
+    "rigid": "Rotated and shifted only: for another scan of the same head.",
+    "affine": "Also scaled and sheared: the usual choice. Usually done within a minute.",
+    "deformable": "Also warped, so that sulci and borders match. Takes minutes.",
 }
 _OWN_SPACE = "None: the image's own space"
 _CHOOSE_IMAGE = "Choose an image of one volume."
 _CHOOSE_FILE = "Choose a file in each folder."
-_NO_TEMPLATE = "Without a template nothing is registered: go on to 3 and 4."
+_NO_TEMPLATE = "Without a template, nothing is registered: continue with 3 and 4."
 _LESION = "On the image's grid. It is excluded from the comparison and transformed as well."
 
 

@@ -22,7 +22,7 @@ _COLUMNS = ("Definition", "Value", "95 % interval", "Signal in", "Noise in", "Fa
 _MORE = "A background, air or a second acquisition adds definitions."
 _WHERE = {
     True: "Measured on the native image; the region is brought to it by the inverse transform.",
-    False: "Measured on the image; the map is taken as lying in the image's own space.",
+    False: "Measured on the image; the map is assumed to be in the image's own space.",
 }
 
 

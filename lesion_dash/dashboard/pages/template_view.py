@@ -28,7 +28,7 @@ _ENOUGH = 50_000
 _BEFORE = "Before registration (header alignment)"
 _SIMILARITY = "similarity is the mean squared local correlation with the template"
 _OWN = "The image in its own space"
-_REFUSED = "Refused: this is not where the image belongs"
+_REFUSED = "Refused: the image is misplaced"
 
 
 class VolumePanel:
@@ -49,7 +49,7 @@ class VolumePanel:
         self.caption = note()
         self.facts = widgets.HTML()
         self.to_region = widgets.Button(
-            description="Go to region", tooltip="Put the crosshair into the middle of the region"
+            description="Go to region", tooltip="Move the crosshair to the centre of the region"
         )
         self.orientation = widgets.ToggleButtons(
             options=[("Neurological", False), ("Radiological", True)],
@@ -193,5 +193,5 @@ def lesion_rows(volumes: VolumePair) -> list[tuple[str, str]]:
     rows = [("Lesion volume", f"{native} (native)")]
     if volumes.lesion is not None and volumes.registration is not None:
         in_template = VOLUME.with_unit(volumes.lesion.volume_mm3 / ML)
-        rows.append(("… in template", f"{in_template}, not to be quoted"))
+        rows.append(("… in template", f"{in_template}, do not report it"))
     return rows

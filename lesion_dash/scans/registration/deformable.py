@@ -283,8 +283,8 @@ def run_program(command: list[str], folder: Path, each_line: Callable[[str], Non
 
 def _start_remedy(error: OSError) -> str:
     if isinstance(error, PermissionError):
-        return "ask whoever installed it for the right to run it"
-    return "free some memory" if cause_of(error) == "memory" else "install it anew"
+        return "ask its administrator for permission to run it"
+    return "free some memory" if cause_of(error) == "memory" else "reinstall it"
 
 
 def _last_message(lines: deque[str]) -> str:

@@ -36,7 +36,7 @@ immediate to a user. Arbitrary."""
 _SECONDS_TO_END = 5  # after the last message; arbitrary, much longer than a process takes to end
 _ROOT = Path(__file__).resolve().parents[3]
 _DETAIL_LINES = 12  # of a crash; a traceback's last frames. Arbitrary
-_REMEDY = "close other programs, or bring the images to coarser voxels first"
+_REMEDY = "close other programs, or resample the images to coarser voxels first"
 
 
 class Outcome(NamedTuple):

@@ -164,7 +164,7 @@ def mirror_task(task: Task) -> Task:
 def doubts(evidence: Evidence) -> tuple[str, ...]:
     """Why a registration isn't credible, a sentence each; none where it is."""
     if evidence.starts == 0 or evidence.coverage == 0:
-        return ("from no start do the two images come to lie on each other",)
+        return ("the two images do not align from any start",)
     return tuple(_doubts(evidence))
 
 

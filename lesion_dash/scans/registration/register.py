@@ -130,7 +130,7 @@ def _check_memory(moving: Map, template: Map, kind: Kind) -> None:
             f"registering {voxels:,} voxels takes about {needed / 1e9:.1f} GB of memory, "
             f"and {free / 1e9:.1f} GB are free"
         )
-        raise InputError(moving.name, problem, "bring the images to coarser voxels first")
+        raise InputError(moving.name, problem, "resample the images to coarser voxels first")
 
 
 def _read_lesion(source: MaskLike, image: Map) -> Mask:

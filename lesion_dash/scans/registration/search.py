@@ -128,7 +128,8 @@ def maximise(
         reason = lines[-1].rpartition("): ")[2] if lines else "it said nothing"
         problem = f"the engine failed: {reason}"
         is_memory = "allocate memory" in str(error).lower()  # ITK has no error class for it either
-        remedy = "bring the images to coarser voxels first" if is_memory else "try another engine"
+        coarser = "resample the images to coarser voxels first"
+        remedy = coarser if is_memory else "try another engine"
         raise InputError("SimpleITK", problem, remedy, tuple(lines)) from error
     matrix = _matrix_of(transform)
     return matrix if np.isfinite(matrix).all() and abs(np.linalg.det(matrix)) > 1e-3 else None

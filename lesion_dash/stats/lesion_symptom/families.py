@@ -44,7 +44,7 @@ class PreparedTest:
     columns : mapping
         By key, arrays at the patterns or functions that compute them.
     forming : float
-        The height of the p from which on voxels form clusters.
+        Height of the statistic at the cluster-forming p.
     dof : int
         Of t where the heights are correlations; otherwise 0.
     scale : float

@@ -251,7 +251,8 @@ def map_symptom(
     v_mm3 : sequence of float
         Volumes of false findings to allow: a corrected p for each.
     cluster_p : float, optional
-        p from which on voxels form clusters; None tests no sizes of clusters, which is faster.
+        Cluster-forming p: voxels with this p or less form clusters; None, which is faster,
+        tests no cluster sizes.
     side : {"two-sided", "larger", "smaller"}
         Of lesioned patients' scores.
     blocks : str, optional
