@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
@@ -88,6 +88,24 @@ def flush_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def read_at(file: IO[bytes], count: int, place: int, own: AbstractContextManager[Any]) -> bytes:
+    """Read a part of an open file, as several threads may do at once.
+
+    Parameters
+    ----------
+    file : file
+    count, place : int
+        Bytes, and those before them.
+    own : lock
+        Held on Windows, where a file has one place, which each thread moves.
+    """
+    if hasattr(os, "pread"):
+        return os.pread(file.fileno(), count, place)
+    with own:
+        file.seek(place)
+        return file.read(count)
 
 
 def lock(file: IO[Any]) -> None:

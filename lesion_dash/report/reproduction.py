@@ -117,7 +117,7 @@ _MAX_DEPTH = 2
 _HOMES = ("home", "Users")
 """Folders right below the root whose folders are called after persons."""
 
-_UNKNOWN = Path(os.sep)
+_UNKNOWN = Path("/")
 """Assumed folder of an input that is not on this computer: near no other input."""
 
 
