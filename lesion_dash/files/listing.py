@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import overload
 
 from ..core.errors import InputError
+from ..core.file_names import is_reserved
 from ..core.system import READ, open_without_links
 from .contents import dead_link, is_no_image, name_finding, unknown_finding
 from .paths import AnyPath, PathInput, UrlPath, as_path, path_below
@@ -392,7 +393,7 @@ def odd_name(name: str) -> str:
     """Say what is unusual about a file name, or return an empty string."""
     if any(unicodedata.category(character) in ("Cc", "Cf") for character in name):
         return "control character in the name"
-    if re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)", name.partition(".")[0].lower()):
+    if is_reserved(name):
         return "reserved name on Windows"
     return ""
 
