@@ -1,4 +1,4 @@
-# make demo | test | bench | format | docs | lock | clean; `make` alone prints this list.
+# make demo | install | test | bench | format | docs | lock | clean; `make` alone prints this list.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,7 +32,7 @@ stamp = rm -f $(VENV)/.pins-*; touch $(1)
 EXTRAS := [atlases,cluster,deformable,docs,lab,test]
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench format docs lock clean
+.PHONY: help demo install test bench format docs lock clean
 .DELETE_ON_ERROR:
 
 help:  ## Show this list
@@ -42,11 +42,13 @@ help:  ## Show this list
 demo: $(STAMP)-demo  ## Show the dashboard on the sample data (the first call installs)
 	@$(BIN)/lesion-dash demo
 
+install: $(STAMP)-test  ## Set up .venv with all that the tests and the docs need
+
 test: $(STAMP)-test  ## Check style and types, run all tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup -m "not browser"
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not browser"
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m browser tests
 
 bench: $(STAMP)-test  ## Measure speed and memory

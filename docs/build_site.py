@@ -59,7 +59,7 @@ def main() -> int:
     options = ["--fail-on-warning", "--keep-going", "--quiet", "--jobs", "auto"]
     code = build_main([*options, "-c", str(SOURCE / "docs"), str(SOURCE), str(HTML)])
     if code == 0:
-        (HTML / "index.html").write_text(LEAD, encoding="utf-8")
+        (HTML / "index.html").write_text(LEAD, encoding="utf-8", newline="\n")
         sys.stdout.write(f"The docs are in {HTML / 'index.html'}\n")
     return code
 

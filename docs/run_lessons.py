@@ -7,7 +7,6 @@ sources is not run again for the site.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 import sys
@@ -20,6 +19,8 @@ import nbformat
 from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
+
+from lesion_dash.core.system import has_socket_files
 
 ROOT = Path(__file__).resolve().parent.parent
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -68,7 +69,7 @@ def answers_in(source: str) -> list[str]:
 @contextmanager
 def lesson_kernel() -> Iterator[KernelManager]:
     """A kernel that reaches no other computer."""
-    transport = "ipc" if os.name == "posix" else "tcp"  # open to this account alone
+    transport = "ipc" if has_socket_files() else "tcp"  # open to this account alone
     manager = KernelManager(kernel_name="python3", transport=transport)
     manager.start_kernel()
     try:

@@ -71,7 +71,7 @@ def write() -> None:
     """Write the pages that have changed."""
     for file, text in ((PAGE, page()), (COLUMNS_PAGE, columns_page())):
         if not file.exists() or file.read_text(encoding="utf-8") != text:
-            file.write_text(text, encoding="utf-8")
+            file.write_text(text, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

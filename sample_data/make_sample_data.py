@@ -455,10 +455,11 @@ def make_sample_data(folder: Path) -> None:
             row = describe_patient(rng, patient, kind, place, lesion)
             if patient != NOT_IN_TABLE:
                 rows.append(row)
-    (folder / "participants.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    patients = "\n".join(rows) + "\n"
+    (folder / "participants.tsv").write_text(patients, encoding="utf-8", newline="\n")
     labels, table = make_atlas(np.random.default_rng([SEED, len(COHORTS)]))
     write_image(labels, folder / "atlas" / "synthetic_atlas.nii.gz")
-    (folder / "atlas" / "synthetic_atlas.csv").write_text(table, encoding="utf-8")
+    (folder / "atlas" / "synthetic_atlas.csv").write_text(table, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,14 @@ settings.register_profile("lesion_dash", deadline=None)
 settings.load_profile("lesion_dash")
 
 ROOT = Path(__file__).resolve().parent.parent
-OF_CLUSTERS = ("test_dask.py",)
+LONGEST = (
+    "test_dask.py",
+    "test_notebooks.py",
+    "test_object_storage.py",
+    "test_outputs.py",
+    "test_proxies.py",
+    "test_sample_data.py",
+)
 MESSAGES = Path(__file__).with_name("messages.txt")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -34,15 +41,8 @@ def browser_is_required() -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests share a process, where several run.
-
-    Tests of a module do, for its fixtures; those that start browsers or clusters come one after
-    the other in one, for the sake of the machine.
-    """
-    for item in items:
-        is_heavy = item.get_closest_marker("browser") or item.path.name in OF_CLUSTERS
-        name = "browsers and clusters" if is_heavy else str(item.path.relative_to(ROOT))
-        item.add_marker(pytest.mark.xdist_group(name))
+    """Begin with the longest files: one that came last would leave the other processes idle."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

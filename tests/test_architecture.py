@@ -41,7 +41,7 @@ KEPT_TO = {
 # images and tables are read by the package "files" alone, so that no link leads out of a root.
 OPENERS = {
     "__init__.py", "analyses/console.py", "analyses/registration.py", "cli.py", "cohort/loading.py",
-    "core/memory.py", "dashboard/controls.py", "dashboard/scripts.py",
+    "core/system.py", "dashboard/controls.py", "dashboard/scripts.py",
     "dashboard/widgets/assets.py", "images/template.py", "report/page.py",
     "scans/registration/deformable.py",
     "scans/registration/process.py", "server/access.py",

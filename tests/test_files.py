@@ -188,22 +188,6 @@ def test_odd_names_are_told_from_plain_ones():
     assert "Windows" in odd_name("CON.nii.gz")
 
 
-def test_a_file_is_read_whole_where_a_system_lacks_the_flags_of_others(tmp_path, monkeypatch):
-    path = tmp_path / "a.csv"
-    path.write_bytes(b"1\r\n\x1a2")
-    opened, flags = os.open, []
-
-    def note(place, given, *rest, **options):
-        flags.append(given)
-        return opened(place, os.O_RDONLY)
-
-    monkeypatch.delattr(os, "O_NONBLOCK", raising=False)
-    monkeypatch.setattr(os, "O_BINARY", 0x8000, raising=False)
-    monkeypatch.setattr(os, "open", note)
-    assert read_bytes(path) == b"1\r\n\x1a2"
-    assert flags == [os.O_RDONLY | 0x8000]
-
-
 # A view of a file gives what its bytes would give, and holds nothing.
 
 

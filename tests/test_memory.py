@@ -5,7 +5,7 @@ from __future__ import annotations
 import psutil
 import pytest
 
-from lesion_dash.core import memory
+from lesion_dash.core import system
 from lesion_dash.core.memory import all_memory, free_memory
 
 MACHINE = 10**15
@@ -20,8 +20,8 @@ def groups(tmp_path, monkeypatch):
         total = 2 * MACHINE
 
     monkeypatch.setattr(psutil, "virtual_memory", Plenty)
-    monkeypatch.setattr(memory, "OWN_GROUPS", tmp_path / "own")
-    monkeypatch.setattr(memory, "ALL_GROUPS", tmp_path / "all")
+    monkeypatch.setattr(system, "OWN_GROUPS", tmp_path / "own")
+    monkeypatch.setattr(system, "ALL_GROUPS", tmp_path / "all")
     return tmp_path
 
 

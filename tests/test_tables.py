@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lesion_dash.core.tables import csv_bytes, own_names
+from lesion_dash.core.file_names import own_names
+from lesion_dash.core.tables import csv_bytes
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", '=HYPERLINK("http://x")'])

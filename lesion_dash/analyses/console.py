@@ -6,7 +6,6 @@ import errno
 import io
 import json
 import os
-import select
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..core.system import wait_until_writable
 from ..core.text import printable
 from .request import Result
 
@@ -38,7 +38,7 @@ class _Output(io.RawIOBase):
         try:
             # None: full for the moment, and another program has set the stream not to wait.
             while (written := self._raw.write(content)) is None:
-                select.select([], [self._raw], [])
+                wait_until_writable(self._raw)
             return int(written)
         except OSError as error:
             # A fault may pass, as a full disk does: a log goes on after it.
@@ -60,7 +60,7 @@ def open_missing_streams() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - open until the end
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open until the end
 
 
 @contextmanager

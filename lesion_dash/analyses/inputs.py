@@ -194,7 +194,7 @@ def open_atlases(request: ReadsAtlases) -> list[Atlas]:
 def names_by_atlas(file_name: str, request: ReadsAtlases) -> list[str]:
     """A file name for each atlas of a request."""
     from ..atlas.finding import file_stem
-    from ..core.tables import own_names
+    from ..core.file_names import own_names
 
     return own_names(file_name, [file_stem(name) for name in request.atlas])
 

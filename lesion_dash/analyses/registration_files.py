@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
 from ..core.defaults import Kind
+from ..core.file_names import distinct_names, plain_name
 from ..core.notes import note_on
 from ..files.reading import checksum
 from ..files.writing import FILE_NAME, provenance_bytes
@@ -64,17 +64,8 @@ def other_names(others: Sequence[str]) -> list[str]:
     >>> other_names(["T2", "t2", "lesion"])
     ['registered_T2.nii.gz', 'registered_t2_2.nii.gz', 'registered_lesion_2.nii.gz']
     """
-    taken = {IMAGE, LESION}
-    names = []
-    for other in others:
-        base = f"registered_{re.sub(r'[^A-Za-z0-9.-]+', '_', other)[:_LONGEST]}"
-        name, number = f"{base}.nii.gz", 1
-        while name.casefold() in taken:
-            number += 1
-            name = f"{base}_{number}.nii.gz"
-        taken.add(name.casefold())
-        names.append(name)
-    return names
+    names = [f"registered_{plain_name(other, _LONGEST, kept='.-')}" for other in others]
+    return distinct_names(names, ".nii.gz", taken=[IMAGE, LESION])
 
 
 def registration_files(

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
+
+from .system import memory_left_to_process, memory_of_groups
 
 MEMORY_VARIABLE = "LESION_DASH_MEMORY"
 """Environment variable: the most memory a cohort's voxel positions may take, such as ``4GB``."""
 
-OWN_GROUPS = Path("/proc/self/cgroup")
-ALL_GROUPS = Path("/sys/fs/cgroup")
-_FIRST_VERSION = ("memory.limit_in_bytes", "memory.usage_in_bytes")
-_SECOND_VERSION = ("memory.max", "memory.current")
 _POWERS = ["", "K", "M", "G", "T"]
 
 
@@ -36,8 +32,9 @@ def free_memory() -> int:
     """
     import psutil
 
-    left = [max(limit - used, 0) for limit, used in _groups()]
-    return min([int(psutil.virtual_memory().available), *left, *_left_to_process()])
+    left = [max(limit - used, 0) for limit, used in memory_of_groups()]
+    own = memory_left_to_process()
+    return min([int(psutil.virtual_memory().available), *left, *([] if own is None else [own])])
 
 
 def all_memory() -> int:
@@ -50,7 +47,7 @@ def all_memory() -> int:
     """
     import psutil
 
-    return min([int(psutil.virtual_memory().total), *(limit for limit, _ in _groups())])
+    return min([int(psutil.virtual_memory().total), *(limit for limit, _ in memory_of_groups())])
 
 
 def bytes_in(text: str) -> int:
@@ -71,36 +68,6 @@ def bytes_in(text: str) -> int:
         raise ValueError(text)
     unit = 1024 if match[3] else 1000
     return int(float(match[1]) * unit ** _POWERS.index(match[2].upper()))
-
-
-def _left_to_process() -> Iterator[int]:
-    """What this process has left of the limit of its data, as a kernel of the dashboard has one."""
-    import psutil
-
-    with suppress(ImportError, AttributeError):  # not on Windows; what is used, on Linux alone
-        import resource
-
-        limit, _ = resource.getrlimit(resource.RLIMIT_DATA)
-        if limit != resource.RLIM_INFINITY:
-            yield max(limit - int(psutil.Process().memory_info().data), 0)
-
-
-def _groups() -> Iterator[tuple[int, int]]:
-    """Limit and use of the control groups this process belongs to; a container is one."""
-    with suppress(OSError, ValueError, IndexError):
-        for line in OWN_GROUPS.read_text(encoding="utf-8").splitlines():
-            _, kinds, place = line.split(":", 2)
-            if kinds == "memory":
-                top, names = ALL_GROUPS / "memory", _FIRST_VERSION
-            elif not kinds:
-                top, names = ALL_GROUPS, _SECOND_VERSION
-            else:
-                continue
-            group = top / place.lstrip("/")
-            for folder in (group, *group.parents):
-                with suppress(OSError, ValueError):  # no limit there, or it is called "max"
-                    limit, used = (int((folder / name).read_text()) for name in names)
-                    yield limit, used
 
 
 Result = TypeVar("Result")

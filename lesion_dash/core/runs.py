@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError, temporary_fault
+from .system import read_at
 
 # Sums of whole numbers over a bucket take 64 KB each and stay in the processor's cache; a grid of
 # 1 mm has about 900 buckets, enough to share between threads. Arbitrary between the two.
@@ -273,11 +274,7 @@ class RunStore:
 
     def _read_at(self, count: int, place: int) -> bytes:
         assert self._file is not None
-        if hasattr(os, "pread"):
-            return os.pread(self._file.fileno(), count, place)
-        with self._lock:  # Windows has one place a file, which several threads would move
-            self._file.seek(place)
-            return self._file.read(count)
+        return read_at(self._file, count, place, self._lock)
 
 
 _NO_STORE = "cannot keep runs in the folder for temporary files"

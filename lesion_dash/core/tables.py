@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -84,32 +84,6 @@ def _written(
         writer.writerow([missing if cell == "" else cell for cell in cells])
     # A file name may hold bytes that are not UTF-8; they are shown, not lost.
     return text.getvalue().encode("utf-8", "backslashreplace")
-
-
-def own_names(file_name: str, owners: Sequence[str]) -> list[str]:
-    """A file name for each of several owners; one alone has the name as it is.
-
-    Names differ even where a file system takes A for a.
-
-    Examples
-    --------
-    >>> own_names("region_counts.csv", ["AAL"])
-    ['region_counts.csv']
-    >>> own_names("region_counts.csv", ["AAL", "my atlas", "aal"])
-    ['region_counts_AAL.csv', 'region_counts_my_atlas.csv', 'region_counts_aal_2.csv']
-    """
-    if len(owners) == 1:
-        return [file_name]
-    stem, dot, ending = file_name.rpartition(".")
-    names: list[str] = []
-    for owner in owners:
-        base = f"{stem}_{re.sub(r'[^A-Za-z0-9-]+', '_', owner)[:80]}"
-        name, number, taken = base, 1, {earlier.casefold() for earlier in names}
-        while f"{name}{dot}{ending}".casefold() in taken:
-            number += 1
-            name = f"{base}_{number}"
-        names.append(f"{name}{dot}{ending}")
-    return names
 
 
 def _cell(value: object) -> object:

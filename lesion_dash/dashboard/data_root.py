@@ -15,9 +15,8 @@ from ..atlas.installed import INSTALLED, PREFIX, data_folder
 from ..atlas.tables import read_label_table
 from ..cohort.file_choice import FileChoice
 from ..core.errors import InputError, LesionDashError
-from ..core.text import printable
 from ..files.listing import is_confined
-from ..files.paths import sample_data
+from ..files.paths import below_pattern, sample_data
 from .atlas_use import AS_STORED, AtlasUse
 from .environment import ATLAS_VARIABLE, RESULTS_VARIABLE, ROOT_VARIABLE
 from .model.folder_tree import FolderTree
@@ -140,13 +139,13 @@ class DataRoot:
 
     def without_paths(self, text: str) -> str:
         """A sentence in which files are named from the data root, or from what was dropped."""
-        return self.without_own_folders(text).replace(f"{printable(str(self.path))}/", "")
+        return re.sub(below_pattern(self.path), "", self.without_own_folders(text))
 
     def without_own_folders(self, text: str) -> str:
         """A sentence in which what was dropped is named as it was dropped."""
         for folder in self._server_folders:
             # The number of the drop as well.
-            text = re.sub(rf"{re.escape(str(folder))}/(\d+(/|\b))?", "", text)
+            text = re.sub(rf"{below_pattern(folder)}(\d+([/\\]+|\b))?", "", text)
         return text
 
     def first_named_atlas(self) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 from pathlib import Path
 
 from ..atlas.atlas import atlas_input
 from ..cohort.cohort import cohort_input
+from ..core.file_names import plain_name
 from ..files.writing import FILE_NAME as PROVENANCE_FILE
 from ..files.writing import new_folder, provenance_bytes, write_atomically
 from .session import Session
 from .state import Selection
+
+_LONGEST_FOLDER = 120  # characters, arbitrary
 
 
 def export(session: Session, selection: Selection, results: Path) -> Path:
@@ -68,4 +70,4 @@ def _provenance(session: Session, selection: Selection, sums: dict[str, str]) ->
 def _folder_name(selection: Selection) -> str:
     cohorts = [name for name in (selection.cohort_a, selection.cohort_b) if name]
     words = "_and_".join([*cohorts]) + f"_at_least_{selection.min_patients}"
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", words).strip("._")[:120]
+    return plain_name(words.lstrip("._/"), _LONGEST_FOLDER)

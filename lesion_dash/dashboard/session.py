@@ -22,8 +22,9 @@ from ..cohort.loading import load_cohort
 from ..cohort.selection import SeveralFilesError
 from ..core.errors import InputError
 from ..core.field_of_view import fields_of_view
+from ..core.file_names import own_names
 from ..core.space import ATLAS
-from ..core.tables import csv_bytes, own_names
+from ..core.tables import csv_bytes
 from ..core.text import enumerated
 from ..images.maps import Map, nifti_bytes
 from ..images.masks import Mask

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..core.errors import InputError
+from ..core.system import NEW
 from ..core.text import counted
 from .listing import odd_name
 
@@ -268,9 +269,7 @@ class Receiver:
     def _create(self, path: str) -> int:
         place = self._folder / path
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        return os.open(place, flags, 0o600)
+        return os.open(place, NEW, 0o600)
 
 
 def _mb(size: int) -> str:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import overload
 
 from ..core.errors import InputError
+from ..core.file_names import is_reserved
+from ..core.system import READ, open_without_links
 from .contents import dead_link, is_no_image, name_finding, unknown_finding
 from .paths import AnyPath, PathInput, UrlPath, as_path, path_below
 
@@ -359,7 +361,7 @@ def other_format(path: Path) -> str:
     if path.name.startswith(".") or is_no_image(path.name) or not path.is_file():
         return ""
     try:
-        descriptor = open_confined(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        descriptor = open_confined(path, READ)
     except (InputError, OSError):
         return ""
     try:
@@ -391,7 +393,7 @@ def odd_name(name: str) -> str:
     """Say what is unusual about a file name, or return an empty string."""
     if any(unicodedata.category(character) in ("Cc", "Cf") for character in name):
         return "control character in the name"
-    if re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)", name.partition(".")[0].lower()):
+    if is_reserved(name):
         return "reserved name on Windows"
     return ""
 
@@ -401,10 +403,6 @@ _roots: dict[Path, Path] = {}
 
 _roots_of_task: ContextVar[dict[Path, Path]] = ContextVar("_roots_of_task")
 """Those of the task that runs in this thread, where a worker of a cluster runs it."""
-
-# What may be searched need not be listed, where the system tells one from the other.
-_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0)
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
 def confine_to(root: Path) -> None:
@@ -456,7 +454,8 @@ def open_confined(path: Path, flags: int) -> int:
     if not all(real.is_relative_to(root) for root in roots):
         problem = "is reached by a link that leads out of the data root"
         raise InputError(path, problem, "put the file itself where the link is")
-    return _open_unlinked(roots[0], real, flags)
+    # Every part of the path is looked at again: a link may have been put there since.
+    return open_without_links(roots[0], real.relative_to(roots[0]).parts, flags)
 
 
 def _roots_above(path: Path) -> list[Path]:
@@ -466,22 +465,3 @@ def _roots_above(path: Path) -> list[Path]:
     named = Path(os.path.abspath(path))
     places = (named, *named.parents)
     return [roots[place] for roots in maps for place in places if place in roots]
-
-
-def _open_unlinked(root: Path, real: Path, flags: int) -> int:
-    """Open a file, folder by folder from the root, where no part of its path is a link.
-
-    Whoever puts a link there after the path was resolved and checked gains nothing by it.
-    """
-    if os.open not in os.supports_dir_fd:  # Windows
-        return os.open(real, flags)
-    *folders, name = real.relative_to(root).parts or (".",)
-    descriptor = os.open(root, _FOLDER)
-    try:
-        for folder in folders:
-            inner = os.open(folder, _FOLDER | _NO_LINK, dir_fd=descriptor)
-            os.close(descriptor)
-            descriptor = inner
-        return os.open(name, flags | _NO_LINK, dir_fd=descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,10 +8,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any, Literal, TypeVar
 
 from ..core.errors import InputError, MissingFile, SetupError
+from ..core.text import printable
 
 # Protocol, host or bucket, path from its first slash on, and query.
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://([^/?]*)([^?]*)(.*)", re.IGNORECASE | re.DOTALL)
@@ -281,6 +282,21 @@ def path_below(path: AnyPath, folder: AnyPath) -> str:
         return path.relative_to(folder).as_posix()
     assert isinstance(folder, Path), "both lie on this computer"
     return path.relative_to(folder).as_posix()
+
+
+def below_pattern(folder: PurePath) -> str:
+    r"""A regular expression for the beginning of each path below a folder, as texts have it.
+
+    Windows's own separator may be doubled, as in JSON, or be the one of all other systems.
+
+    Examples
+    --------
+    >>> re.sub(below_pattern(PurePosixPath("/data/a.b")), "", "/data/a.b/x.nii: /data/axb/y.nii")
+    'x.nii: /data/axb/y.nii'
+    """
+    parts = [re.escape(printable(part)) for part in folder.as_posix().rstrip("/").split("/")]
+    separator = r"(?:/|\\{1,2})" if isinstance(folder, PureWindowsPath) else "/"
+    return separator.join([*parts, ""])
 
 
 def local_path(given: PathInput) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from ..core.errors import InputError, MissingFile, NotFetched
+from ..core.system import READ
 from .contents import LONGEST_PLACEHOLDER, Finding, dead_link, is_workbook, placeholder
 from .listing import open_confined
 from .paths import AnyPath, UrlPath, ask
@@ -110,11 +111,8 @@ def read_bytes(path: AnyPath, head: int | None = None, max_bytes: int | None = N
 
 def open_file(path: Path) -> int:
     """Open a file of this computer for reading; gives its descriptor."""
-    # Each system lacks one of the two. Without O_NONBLOCK, opening a named pipe waits for a writer
-    # for ever; without O_BINARY, Windows ends a file at its first 26 and changes its line ends.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
-        return open_confined(path, flags)
+        return open_confined(path, READ)
     except PermissionError as error:
         raise InputError(path, "no permission to read", "ask the file's owner") from error
     except FileNotFoundError as error:

@@ -9,7 +9,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+
+from ..core import system
+from ..core.system import IS_WINDOWS, is_own
 
 _PREFIX = "lesion_dash_"
 _LOCK = ".lesion_dash.served"  # in no folder but those made here
@@ -34,11 +36,11 @@ def temporary_folder() -> Iterator[Path]:
     remove_abandoned()
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     try:
-        if os.name != "posix":
+        if IS_WINDOWS:
             yield folder
             return
         with (folder / f"{_LOCK}.new").open("wb") as lock:
-            _lock(lock)
+            system.lock(lock)
             # Under its own name the file is locked from the first moment on.
             (folder / f"{_LOCK}.new").rename(folder / _LOCK)
             yield folder
@@ -60,20 +62,13 @@ def remove_temporary(above: Path) -> None:
 
 def remove_abandoned() -> None:
     """Remove the folders of this account whose processes no longer run; not on Windows."""
-    if os.name != "posix":
+    if IS_WINDOWS:
         return
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(OSError):  # it is another account's, in use, or gone
             status = folder.lstat()
-            if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid():
+            if stat.S_ISDIR(status.st_mode) and is_own(status):
                 # NFS locks only what is open for writing.
                 with (folder / _LOCK).open("r+b") as lock:
-                    _lock(lock)
+                    system.lock(lock)
                     shutil.rmtree(folder)
-
-
-def _lock(file: IO[bytes]) -> None:
-    """Lock a file as long as it is open here, or raise OSError where another process does."""
-    import fcntl
-
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

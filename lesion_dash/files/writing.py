@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import count
@@ -18,14 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import InputError, cause_of
+from ..core.system import flush_folder, lock_file
 from ..core.text import printable
 from .paths import AnyPath, PathInput, UrlPath, as_path, local_path
 from .reading import checksum, read_bytes
 from .temporary import temporary_folder
 from .uploading import ENDING, check_writable, upload
-
-if os.name == "posix":
-    import fcntl
 
 LOCK_NAME = ".lesion_dash.lock"
 JOURNAL_NAME = ".lesion_dash.journal"
@@ -288,32 +286,19 @@ def _locked(folder: Path) -> Iterator[None]:
 
     `filelock` is not used, as it leaves its file in the folder of the results.
     """
-    if os.name != "posix":
-        yield
-        return
-    lock = folder / LOCK_NAME
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        descriptor = os.open(lock, flags, 0o666)
-    except OSError as error:
-        problem = f"cannot be used as a lock ({error.strerror})"
-        if os.path.lexists(lock):
-            raise InputError(lock, problem, "remove it") from None
-        raise _write_error(folder, error, _elsewhere(error)) from None
-    with open(descriptor, "w") as file:
+    path = folder / LOCK_NAME
+    with ExitStack() as held:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Whoever held it before us may have removed the file we opened.
-            mine = os.fstat(file.fileno()).st_ino == lock.stat().st_ino
-        except OSError:
-            mine = False
-        if not mine:
+            held.enter_context(lock_file(path))
+        except BlockingIOError:
             remedy = "wait until it has ended, or give another results folder"
             raise InputError(folder, "is in use by another run", remedy) from None
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
+        except OSError as error:
+            problem = f"cannot be used as a lock ({error.strerror})"
+            if os.path.lexists(path):
+                raise InputError(path, problem, "remove it") from None
+            raise _write_error(folder, error, _elsewhere(error)) from None
+        yield
 
 
 def _clear_leftovers(folder: Path) -> None:
@@ -338,12 +323,12 @@ def _waiting_files(folder: Path) -> list[Path]:
 
 def _write_journal(folder: Path, moves: Moves) -> None:
     draft = folder / f".journal{ENDING}"
-    with open(draft, "w", encoding="utf-8") as file:
+    with open(draft, "w", encoding="utf-8", newline="\n") as file:
         json.dump(moves, file)
         file.flush()
         os.fsync(file.fileno())
     os.replace(draft, folder / JOURNAL_NAME)
-    _flush_folder(folder)
+    flush_folder(folder)
 
 
 def _read_journal(folder: Path) -> Moves | None:
@@ -389,18 +374,8 @@ def _finish_moves(folder: Path, moves: Moves) -> None:
     for temporary, final in moves:
         with suppress(FileNotFoundError):
             os.replace(folder / temporary, folder / final)
-    _flush_folder(folder)
+    flush_folder(folder)
     (folder / JOURNAL_NAME).unlink()
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make the new names survive a power cut."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 FILE_NAME = "provenance.json"

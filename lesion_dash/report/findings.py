@@ -25,9 +25,9 @@ from ..cohort.participants import FILE_NAMES as PARTICIPANTS_NAMES
 from ..cohort.participants import Patient
 from ..core.defaults import MIN_PATIENTS, PERMUTATIONS, SEED, SYMPTOM_TEST, SymptomTest
 from ..core.errors import InputError
+from ..core.file_names import own_names
 from ..core.grid import Grid
 from ..core.notes import note_on
-from ..core.tables import own_names
 from ..files.listing import has_image_ending
 from ..files.paths import AnyPath
 from ..regions.counts import FILE_NAME as REGIONS_NAME

@@ -18,7 +18,7 @@ from ..atlas.published import is_library_name
 from ..cohort.cohort import cohort_input
 from ..core.text import enumerated
 from ..files.listing import has_image_ending
-from ..files.paths import AnyPath, as_path
+from ..files.paths import AnyPath, UrlPath, as_path
 from ..files.writing import provenance_bytes
 from .findings import (
     Findings,
@@ -117,7 +117,7 @@ _MAX_DEPTH = 2
 _HOMES = ("home", "Users")
 """Folders right below the root whose folders are called after persons."""
 
-_UNKNOWN = Path(os.sep)
+_UNKNOWN = Path("/")
 """Assumed folder of an input that is not on this computer: near no other input."""
 
 
@@ -239,9 +239,9 @@ def _atlas_inputs(atlas: Atlas) -> list[_Input]:
 
 def _input(name: str, path: AnyPath | str) -> _Input:
     """A local folder or file, or a URL; of a symbolic link the place of the link itself."""
-    if not isinstance(path, Path) and "://" in str(path):
-        return _Input(str(path), None)
-    local = Path(str(path))
+    local = as_path(path)
+    if isinstance(local, UrlPath):
+        return _Input(str(local), None)
     if not local.exists():
         return _Input(name, _UNKNOWN / name)
     return _Input(name, local.parent.resolve() / local.name)

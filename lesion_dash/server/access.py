@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..core.defaults import BASE_URL, LOOPBACK
 from ..core.errors import InputError
+from ..core.system import IS_WINDOWS, has_socket_files
 from ..dashboard.own_server import OWN_NAMES, host_name
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
@@ -128,6 +129,9 @@ def arrange_access(
     """
     path = checked_base_url(base_url)
     if socket_file is not None:
+        if not has_socket_files():
+            problem = "cannot be made: this system has no sockets in the file system"
+            raise InputError(socket_file, problem, "serve at an address and a port")
         return Access(base_url=path, socket_file=Path(socket_file))
     address = _as_address(LOOPBACK if host == "localhost" else host)
     if address is None:
@@ -250,6 +254,6 @@ def _check_rights(place: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise InputError(place, "is not a file", _NEW)
     mode = stat.S_IMODE(status.st_mode)
-    if os.name == "posix" and mode & 0o077:
+    if not IS_WINDOWS and mode & 0o077:
         problem = f"may be read or changed by other accounts (mode {mode:o}, 600 is needed)"
         raise InputError(place, problem, f"run: chmod 600 {place}; and change the token")

@@ -12,13 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..core.system import limit_memory
 from ..dashboard.environment import (
     MEMORY_VARIABLE,
     READABLE_VARIABLE,
     RESULTS_VARIABLE,
     ROOT_VARIABLE,
 )
-from .kernel_memory import limit_memory
 from .landlock import LIST, READ, RUN, WRITE, confine, landlock_version
 
 _SOFTWARE = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/gnu/store")

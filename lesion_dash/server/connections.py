@@ -20,7 +20,7 @@ from tornado.httputil import (
 )
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream
-from tornado.netutil import bind_sockets, bind_unix_socket
+from tornado.netutil import bind_sockets
 
 from .request_log import log_sentence
 
@@ -28,8 +28,7 @@ MOST_CONNECTIONS = 1000
 SECONDS_FOR_A_REQUEST = 20
 """For the headers, as long again for the body, and between two requests of a connection."""
 
-_MOST_DESCRIPTORS = 8192
-_DESCRIPTORS_WITHOUT_LIMIT = 512  # Windows: what `select` takes
+MOST_DESCRIPTORS = 8192
 # Measured: 19 descriptors without a page, and 13 to 17 for each page, its kernel and its socket.
 _DESCRIPTORS_OF_THE_SERVER = 32
 _DESCRIPTORS_OF_A_PAGE = 20
@@ -82,6 +81,8 @@ class BoundedServer(HTTPServer):
 
     def accept_at_file(self, place: Path) -> None:
         """Accept connections of this account at a socket in the file system."""
+        from tornado.netutil import bind_unix_socket  # which Tornado has not on Windows
+
         listening = bind_unix_socket(str(place), mode=0o600)
         IOLoop.current().add_handler(listening, self._accept, IOLoop.READ)
 
@@ -192,28 +193,3 @@ def connection_limit(descriptors: int, pages: int) -> int:
     """
     reserved = _DESCRIPTORS_OF_THE_SERVER + _DESCRIPTORS_OF_A_PAGE * (pages + 1)
     return min(max(descriptors - reserved, descriptors // 4), MOST_CONNECTIONS)
-
-
-def raise_descriptors() -> int:
-    """Let this process have as many descriptors as it may and can use.
-
-    Returns
-    -------
-    int
-        Descriptors it may have now.
-
-    Examples
-    --------
-    >>> raise_descriptors() > 0
-    True
-    """
-    try:
-        import resource
-    except ImportError:
-        return _DESCRIPTORS_WITHOUT_LIMIT
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    limit = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
-    if soft != resource.RLIM_INFINITY and soft < limit:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-        return limit
-    return _MOST_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_unix_socket
 from tornado.web import Application, RequestHandler
 
 from ..core.errors import InputError
+from ..core.system import has_socket_files
 from ..dashboard.environment import RESULTS_VARIABLE, ROOT_VARIABLE
 from ..files.listing import check_folder
 from ..files.paths import local_path
@@ -59,8 +58,8 @@ def server_process() -> dict[str, Any]:
         "exclude_last_activity_patterns": [".*/voila/static/"],
         "launcher_entry": {
             "title": NAME,
-            # jupyter-server-proxy needs such sockets, which Python on Windows has not.
-            "enabled": hasattr(socket, "AF_UNIX"),
+            # jupyter-server-proxy needs such sockets.
+            "enabled": has_socket_files(),
         },
     }
 
@@ -89,6 +88,8 @@ def _data_root() -> str:
 
 
 async def _say(socket_file: Path, error: InputError) -> None:
+    from tornado.netutil import bind_unix_socket  # which Tornado has not on Windows
+
     application = Application([(".*", FaultPage, {"sentence": f"{error}."})])
     server = HTTPServer(application)
     server.add_socket(bind_unix_socket(str(socket_file), mode=0o600))

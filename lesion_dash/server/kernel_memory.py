@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from ..core.errors import InputError
 from ..core.memory import all_memory, bytes_in
 
@@ -45,23 +43,3 @@ def memory_of_kernels(size: str | None) -> int:
         problem = "is too small for a page"
         raise InputError(f"--kernel-memory {size}", problem, "give 1GB or more")
     return size_in_bytes
-
-
-def limit_memory(max_bytes: int) -> None:
-    """Limit the data of this process, on Linux: what it asks for beyond is a MemoryError.
-
-    The limit of the address space would not do: NumPy's and Python's threads reserve three times as
-    much of it as a kernel ever uses, and data alone about 350 MB more.
-
-    Parameters
-    ----------
-    max_bytes : int
-        Bytes, from which on it gets no more.
-    """
-    if sys.platform == "linux":
-        import resource
-
-        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        if hard != resource.RLIM_INFINITY:
-            max_bytes = min(max_bytes, hard)
-        resource.setrlimit(resource.RLIMIT_DATA, (max_bytes, max_bytes))

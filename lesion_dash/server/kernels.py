@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import gc
 import shutil
 import sys
@@ -13,7 +12,6 @@ import uuid
 import weakref
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from jupyter_server.services.kernels.kernelmanager import (
 from traitlets import Integer
 
 from ..core.defaults import MAX_KERNELS
+from ..core.system import trim_memory
 from ..dashboard.environment import kernel_environment
 from ..files.temporary import remove_temporary
 from .fork_server import CAN_FORK, ForkProvisioner, ForkServer
@@ -260,17 +259,4 @@ def give_back() -> bool:
     True
     """
     gc.collect()
-    library = _library()
-    if library is None:
-        return False
-    library.malloc_trim(0)
-    return True
-
-
-@cache
-def _library() -> Any | None:
-    try:
-        library = ctypes.CDLL(None)
-        return library if hasattr(library, "malloc_trim") else None
-    except (OSError, TypeError):
-        return None
+    return trim_memory()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from ..core.defaults import BASE_URL, LOOPBACK, MAX_KERNELS, PORT
 from ..core.errors import InputError
+from ..core.system import IS_WINDOWS, has_socket_files
 from ..dashboard.environment import (
     ATLAS_VARIABLE,
     MEMORY_VARIABLE,
@@ -228,7 +229,7 @@ def _settle_kernels(config: Config, max_kernels: int) -> None:
     config.MappingKernelManager.cull_idle_timeout = _IDLE_SECONDS
     config.MappingKernelManager.cull_interval = _CHECK_SECONDS
     config.MappingKernelManager.cull_connected = False
-    if os.name == "posix":
+    if has_socket_files():
         # Sockets in the file system, of this account alone, instead of open local ports.
         config.KernelManager.transport = "ipc"
     config.MappingKernelManager.buffer_offline_messages = False
@@ -268,7 +269,10 @@ def _check_installed() -> None:
 def _check_port(port: int, access: Access) -> None:
     family = socket.AF_INET6 if ":" in access.address else socket.AF_INET
     with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # On Windows this would let two servers have one port:
+        # https://learn.microsoft.com/windows/win32/winsock/using-so-reuseaddr-and-so-exclusiveaddruse
+        if not IS_WINDOWS:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((access.address, port))
         except OverflowError as error:

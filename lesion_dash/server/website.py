@@ -14,8 +14,9 @@ from tornado.web import RedirectHandler, RequestHandler
 from voila.app import Voila
 from voila.static_file_handler import TemplateStaticFileHandler
 
+from ..core.system import IS_LINUX, raise_descriptors
 from .access import Access
-from .connections import BoundedServer, connection_limit, raise_descriptors
+from .connections import MOST_DESCRIPTORS, BoundedServer, connection_limit
 from .gate import Gate, Refusal
 from .handlers import DashboardPage, HealthPage, ScriptFile, TemplateFile
 from .headers import SecurityHeaders
@@ -71,7 +72,9 @@ class Website(Voila):  # type: ignore[misc]
     def listen(self) -> None:
         """Serve until stopped."""
         set_up_logs(self.log)
-        max_connections = connection_limit(raise_descriptors(), self.kernel_manager.max_kernels)
+        max_connections = connection_limit(
+            raise_descriptors(MOST_DESCRIPTORS), self.kernel_manager.max_kernels
+        )
         server = BoundedServer(self.app, max_connections, max_body_size=_LARGEST_FORM)
         if self.access.socket_file is None:
             server.accept_at(self.port, self.ip)
@@ -115,7 +118,7 @@ def announce(access: Access, port: int) -> None:
     if access.token:
         lines.append("What is sent is not encrypted: use it behind a proxy with TLS, or a tunnel")
     if not landlock_version():
-        reason = "lacks Landlock" if sys.platform == "linux" else "is not Linux"
+        reason = "lacks Landlock" if IS_LINUX else "is not Linux"
         lines.append(f"Kernels are not confined to their files: this system {reason}")
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()

@@ -19,6 +19,7 @@ from tornado.ioloop import IOLoop
 from tornado.testing import AsyncHTTPTestCase
 from tornado.web import Application, RequestHandler
 
+from lesion_dash.core.system import raise_descriptors
 from lesion_dash.server import connections
 from lesion_dash.server.connections import BoundedServer, connection_limit
 
@@ -137,5 +138,5 @@ def test_descriptors_are_raised_to_what_is_allowed(monkeypatch: pytest.MonkeyPat
     given: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 4096))
     monkeypatch.setattr(resource, "setrlimit", lambda _, limits: given.append(limits))
-    assert connections.raise_descriptors() == 4096
+    assert raise_descriptors(8192) == 4096
     assert given == [(4096, 4096)]

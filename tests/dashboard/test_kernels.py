@@ -197,7 +197,7 @@ def test_a_page_that_came_back_and_a_kernel_at_work_are_not_ended(
 ASK_FOR_MORE = """
 import numpy as np
 from lesion_dash.core.memory import free_memory
-from lesion_dash.server.kernel_memory import limit_memory
+from lesion_dash.core.system import limit_memory
 limit_memory(10**9)
 print(free_memory() < 10**9)
 try:

@@ -144,9 +144,7 @@ def test_where_no_file_can_be_locked_the_folder_holds_none(
     """On Windows, a file that is open cannot be renamed."""
     abandoned = temporary / "lesion_dash_abandoned"
     abandoned.mkdir()
-    # In this module alone: pathlib asks for the name as well.
-    system = SimpleNamespace(**vars(os) | {"name": "nt"})
-    monkeypatch.setattr("lesion_dash.files.temporary.os", system)
+    monkeypatch.setattr("lesion_dash.files.temporary.IS_WINDOWS", True)
     with temporary_folder() as folder:
         assert not list(folder.iterdir())
     assert set(temporary.iterdir()) == {abandoned}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import queue
-import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +19,7 @@ from typing import IO, Any, NamedTuple
 import psutil
 
 from ...core.errors import InputError, LesionDashError, temporary_fault
+from ...core.system import KILLED, kill_group, kill_own_group, peak_memory
 from .engines import engine_named
 from .quality import Fit, find_transform
 from .task import Report, Task
@@ -154,11 +154,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         _kill_children(process.pid)
         process.kill()
-    if process.returncode != 0 and sys.platform != "win32":
+    if process.returncode != 0:
         # Programs that it started outlive it where the system ended it, in the group that it led;
         # and where this process may not look for children.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+        kill_group(process.pid)
     process.wait()
 
 
@@ -173,7 +172,7 @@ def _crash(code: int, stderr: IO[bytes]) -> InputError:
     stderr.seek(0)
     lines = stderr.read().decode(errors="replace").splitlines()[-_DETAIL_LINES:]
     details = tuple(line for line in lines if line.strip())
-    if code == -getattr(signal, "SIGKILL", 9):
+    if code == KILLED:
         problem = "was ended from outside (signal 9), most often because memory ran out"
         remedy = _REMEDY
     elif code < 0:
@@ -202,7 +201,7 @@ def _work(folder: Path) -> None:
         threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
         engine = engine_named(name, task.kind)
         fit = find_transform(task, engine, lambda done, label: send("progress", done, label))
-        send("result", fit, _peak_memory_mb())
+        send("result", fit, peak_memory() / 1e6)
     except (EOFError, pickle.UnpicklingError, BrokenPipeError):
         # The parent ended, before all of the task came or while this process reports to it.
         _end_with_parent(folder)
@@ -210,22 +209,6 @@ def _work(folder: Path) -> None:
         send("error", error)
     except MemoryError:
         send("error", InputError("registration", "memory ran out", _REMEDY))
-
-
-def _peak_memory_mb() -> float:
-    """The most memory this process had, in MB; where Linux hides /proc, an upper bound of it."""
-    if sys.platform == "win32":
-        return float(psutil.Process().memory_info().peak_wset) / 1e6
-    import resource
-
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # On Linux that begins with the memory of the process that started this one.
-    with suppress(OSError):  # no Linux, or a process that may not read it
-        if peak := re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text()):
-            own = int(peak[1])
-    programs = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    # Kilobytes, but bytes on a Mac.
-    return max(own, programs) * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
 def _private_output() -> IO[bytes]:
@@ -241,8 +224,7 @@ def _end_with_parent(folder: Path) -> None:
         pass
     _kill_children(os.getpid())
     shutil.rmtree(folder, ignore_errors=True)
-    if sys.platform != "win32" and os.getpgrp() == os.getpid():
-        os.killpg(os.getpid(), signal.SIGKILL)
+    kill_own_group()
     os._exit(1)
 
 
