@@ -372,7 +372,7 @@ def test_a_quarter_of_sides_misplaced_doubts_all_names(tmp_path, capsys, wrong, 
     doubts = [note for note in load_atlas(path).notes if note.startswith(DOUBTFUL)]
     assert bool(doubts) == is_doubtful
     assert_note(
-        load_atlas(path), "on the other side than their name says" if is_doubtful else "label 1"
+        load_atlas(path), "on the side opposite to their name" if is_doubtful else "label 1"
     )
     if is_doubtful:
         assert f"{wrong} of 8 regions, label 1" in doubts[0]

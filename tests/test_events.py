@@ -133,7 +133,7 @@ def test_each_run_has_events_of_its_own(tmp_path):
 def test_the_repetition_time_must_be_known_for_events(tmp_path):
     path = events(tmp_path / "a.tsv", (0, 4, "a"))
     unknown = series_of(3, time=float("nan"))
-    with pytest.raises(InputError, match="the repetition time is not known"):
+    with pytest.raises(InputError, match="the repetition time is unknown"):
         read_conditions(path, unknown)
     conditions = read_conditions(path, unknown, delay_s=0, repetition_time=2.0)
     assert conditions.of_volume == ("a", "a", "")

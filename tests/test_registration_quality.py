@@ -122,7 +122,7 @@ GOOD = Evidence(0.7, 0.2, 0.3, 0.5, 1.0, (1.1, 1.0, 0.95), 10, 6)
         ({"stretches": (1.9, 1.0, 1.0)}, "stretched 1.00 to 1.90 times"),
         ({"stretches": (0.7, 0.7, 0.7)}, "volumes would change 0.34 times"),
         ({"stretches": (1.5, 1.0, 0.8)}, "no more than 1.6 times unevenly"),
-        ({"starts": 0}, "from no start do the two images"),
+        ({"starts": 0}, "the two images do not align"),
     ],
 )
 def test_each_doubt_has_its_sentence(change, part):

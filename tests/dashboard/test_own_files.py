@@ -348,7 +348,7 @@ def test_the_visitor_removes_what_was_dropped(
     assert (context.choices.folder_a, context.choices.cohort_a) == ("", "")
     assert context.choices.cohort_b == "cohort_a"
     assert not any(map(context.session.root.is_own, context.session.root.image_counts))
-    with pytest.raises(InputError, match="not here any more"):
+    with pytest.raises(InputError, match="no longer available"):
         context.session.root.place(f"{OWN_FILES}/1/lesions")
 
 

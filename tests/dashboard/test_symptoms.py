@@ -449,7 +449,7 @@ def test_without_a_finding_tables_are_empty_and_nothing_of_before_stays(
     assert "nihss" in text(page.regions.about)
     ask(page, test="welch")
     press(page.context, page.run)
-    assert "linear tests alone" in text(page.regions.about)
+    assert "Linear tests only" in text(page.regions.about)
     assert is_hidden(page.regions.chart.widget) or page.regions.tests is None
 
 
