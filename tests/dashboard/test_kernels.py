@@ -227,7 +227,7 @@ def test_a_process_gets_no_more_than_its_limit() -> None:
 def test_the_page_says_that_memory_ran_out() -> None:
     banner = Banner()
     banner.show(MemoryError("Unable to allocate 3 GiB"))
-    assert "not enough memory" in banner.message
+    assert "Not enough memory" in banner.message
     assert "allocate" not in banner.message
 
 
