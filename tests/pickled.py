@@ -60,7 +60,14 @@ class OnlyNumpy(pickle.Unpickler):
     def find_class(self, module, name):
         if (module, name) not in self.names:
             raise pickle.UnpicklingError(f"{module}.{name}")
+        if name == "dtype":
+            return _dtype
         return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+
+
+def _dtype(code: str | bytes, align: int = 0, copy: int = 0) -> np.dtype:
+    """Pickles hold 0 and 1 for the two; numpy 2.4 warns of anything but booleans."""
+    return np.dtype(code, bool(align), bool(copy))
 
 
 def numpy_reads(content: bytes):

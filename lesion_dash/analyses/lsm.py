@@ -308,8 +308,7 @@ class LesionSymptomMap(Request):
         yield "patients.csv", csv_bytes(symptom_map.patients.table)
         yield SLICES_NAME, figure_bytes(draw_symptom_slices(symptom_map))
         yield SCATTER_NAME, figure_bytes(draw_symptom_scatter(symptom_map, clusters))
-        again = self.model_copy(update={"output": f"{self.output}_again", "overwrite": False})
-        yield SCRIPT_NAME, f"{again.as_python()}\n".encode()
+        yield SCRIPT_NAME, self.script
 
 
 def _each_once(*results: SymptomMap | MultivariateMap | ColumnTests | None) -> list[str]:

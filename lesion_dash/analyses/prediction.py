@@ -140,8 +140,7 @@ class PredictSymptom(Request):
         yield "null.csv", csv_bytes(prediction.null_table)
         yield "patients.csv", csv_bytes(prediction.patients.table)
         yield PREDICTION_NAME, figure_bytes(draw_prediction(prediction))
-        again = self.model_copy(update={"output": f"{self.output}_again", "overwrite": False})
-        yield SCRIPT_NAME, f"{again.as_python()}\n".encode()
+        yield SCRIPT_NAME, self.script
 
 
 def _counts(prediction: SymptomPrediction) -> dict[str, Any]:

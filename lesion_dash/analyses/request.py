@@ -312,7 +312,7 @@ class Request(BaseModel):
     def _as_dataset(self, result: Result) -> Iterator[tuple[str, Content]]:
         """The files of a result as those of a BIDS derivative dataset."""
         sentence, _ = about(type(self))
-        derivative = Derivative(self.command, sentence, self.shared_command)
+        derivative = Derivative(self.command, sentence, self.shareable.as_command())
         return derivative.files(result.files, list(result.inputs))
 
     def _errors(self, result: Result) -> list[str]:
@@ -399,14 +399,20 @@ class Request(BaseModel):
         return " ".join(map(shell_word, ["lesion-dash", self.command, *arguments]))
 
     @property
-    def shared_command(self) -> str:
-        """The command line without passwords of URLs, for what is passed on with the results."""
+    def shareable(self) -> Self:
+        """The request without passwords of URLs, for what is passed on with the results."""
         paths = {
             name: tuple(shown) if isinstance(shown := shown_path(value), list) else shown
             for name, value in self
             if argument_of(type(self).model_fields[name]).is_path
         }
-        return self.model_copy(update=paths).as_command()
+        return self.model_copy(update=paths)
+
+    @property
+    def script(self) -> bytes:
+        """Python, saved beside the results, that makes them anew in a folder next to theirs."""
+        again = {"output": f"{shown_path(vars(self)['output'])}_again", "overwrite": False}
+        return f"{self.shareable.model_copy(update=again).as_python()}\n".encode()
 
 
 def python_of(requests: Iterable[Request]) -> str:

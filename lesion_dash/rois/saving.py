@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields, is_dataclass, replace
 from os import fspath
 from typing import Any
 
@@ -142,7 +142,7 @@ def names_of_run(source_has_values: bool) -> list[str]:
 def record_of_run(run: RoiRun) -> dict[str, Any]:
     """Parameters, inputs and counts of a run, for its provenance."""
     return {
-        "parameters": _parameters(run.recipe),
+        "parameters": _parameters(_shareable(run.recipe)),
         "inputs": _inputs_of(run),
         "counts": _counts_of(run),
     }
@@ -159,27 +159,29 @@ def run_files(run: RoiRun) -> dict[str, bytes]:
     files = _roi_files(run.rois, run.values)
     files[TABLE_NAME] = tsv_bytes(run.table_of(run.rois))
     files[MAP_NAME] = nifti_bytes(run.stat_map.to_nifti())
-    files[SCRIPT_NAME] = script_of(run.recipe).encode("utf-8", "backslashreplace")
+    files[SCRIPT_NAME] = script_of(_shareable(run.recipe)).encode("utf-8", "backslashreplace")
     return files
 
 
 def _parameters(recipe: RoiRecipe) -> dict[str, Any]:
-    """Every choice, with paths as text; of a URL no password."""
+    """Every choice, with paths as text."""
     given, own = asdict(recipe.source), type(recipe.source).__annotations__
     known = (key for key in given if key not in FILE_CHOICES or given[key] is not None)
     chosen = {key: given[key] for key in sorted(known, key=lambda key: key not in own)}
     source = {"kind": type(recipe.source).__name__, **chosen}
     steps = [{"step": type(step).__name__, **asdict(step)} for step in recipe.steps]
     choices = {**asdict(recipe), "source": source, "steps": steps}
-    parameters: dict[str, Any] = _without_passwords(json.loads(json.dumps(choices, default=fspath)))
+    parameters: dict[str, Any] = json.loads(json.dumps(choices, default=fspath))
     return parameters
 
 
-def _without_passwords(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_passwords(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_without_passwords(part) for part in value]
+def _shareable(value: Any) -> Any:
+    """A recipe, or a part of one, in which no URL holds a password."""
+    if isinstance(value, tuple):
+        return tuple(map(_shareable, value))
+    if is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in fields(value)]
+        return replace(value, **{name: _shareable(getattr(value, name)) for name in names})
     return str(as_path(value)) if isinstance(value, str) and "://" in value else value
 
 
