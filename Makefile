@@ -48,8 +48,7 @@ test: $(STAMP)-test  ## Check style and types, run all tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not browser"
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m browser tests
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 bench: $(STAMP)-test  ## Measure speed and memory
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
 import os
 import shutil
@@ -19,6 +20,8 @@ settings.load_profile("lesion_dash")
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST = (
+    "test_accessibility_browser.py",
+    "test_loads_browser.py",
     "test_dask.py",
     "test_notebooks.py",
     "test_object_storage.py",
@@ -40,9 +43,21 @@ def browser_is_required() -> bool:
     return any(os.environ.get(name, "").lower() in {"1", "true", "yes"} for name in wanted)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than cores: servers, workers and pages are waited for."""
+    return min((os.cpu_count() or 1) + 1, 4)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest files: one that came last would leave the other processes idle."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+def pytest_collection_finish() -> None:
+    """Keep what is imported by now, and the tests, out of each later search for garbage."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser_steps import LONG, download
+from browser_steps import LONG, download, settle
 
 from lesion_dash.atlas.loading import load_atlas
 from lesion_dash.cohort.loading import load_cohort
@@ -30,11 +30,13 @@ def press_session(page: Any, name: str) -> None:
 def wait_for_link(page: Any, *parts: str) -> str:
     for part in parts:
         page.wait_for_function("(part) => location.hash.includes(part)", arg=part, timeout=LONG)
+    settle(page)  # another choice may be on its way into the address
     return str(page.url)
 
 
 def shown(page: Any) -> dict[str, object]:
     """What a visitor sees of the choices."""
+    settle(page)
     page.wait_for_selector(".ld-brain .ld-viewer-ramp", timeout=LONG)
     page.wait_for_selector(".ld-regions tbody:last-child tr:nth-child(5)", timeout=LONG)
     folders = page.locator(".ld-choices select").evaluate_all(
