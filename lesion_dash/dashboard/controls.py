@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import html
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import anywidget
 import ipywidgets as widgets
 import traitlets as t
+from traitlets.log import get_logger
 
 from ..core.errors import Cancelled, LesionDashError
 from ..core.text import printable
@@ -137,11 +139,10 @@ class Banner:
             sentence, rest = str(error), list(getattr(error, "details", ()))
         elif isinstance(error, MemoryError):
             sentence, rest = _NO_MEMORY, []
+            get_logger().error("A page needed more memory than it may take (--kernel-memory)")
         else:
-            sentence, rest = (
-                f"Unexpected error: {str(error) or type(error).__name__}",
-                [],
-            )
+            sentence, rest = f"Unexpected error: {str(error) or type(error).__name__}", []
+            get_logger().error("Unexpected %s", _where(error))
         if len(rest) > _MOST_DETAILS:
             rest[_MOST_DETAILS:] = [f"and {len(rest) - _MOST_DETAILS:,} more"]
         lines = "".join(f"<li>{self._escape(line)}</li>" for line in rest)
@@ -160,6 +161,13 @@ class Banner:
     def guard(self, action: Callable[..., Any]) -> Callable[..., None]:
         """Wrap a callback, so that what goes wrong in it is shown here."""
         return guarded(action, self.show)
+
+
+def _where(error: Exception) -> str:
+    """Kind and place of an error, for the log of a server: its message may name a patient."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"
 
 
 class Saver(anywidget.AnyWidget):

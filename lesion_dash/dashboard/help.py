@@ -47,7 +47,7 @@ HELP: Mapping[str, str] = {
     "Save": "The map that is shown, or another: maps as compressed NIfTI and tables as CSV. "
     "“.nii” saves the map as the command line writes it.",
     "Brain": "Click to move the crosshair; the line below the brain gives its coordinates in mm, "
-    "the region, and the patients with a lesion there with mean ± SD of their volumes. Once "
+    "the region, and the patients with a lesion there with mean and SD of their volumes. Once "
     "the brain was clicked, the mouse wheel moves through the slices and the arrow keys move the "
     "crosshair; with Ctrl the wheel zooms, and the right button moves the picture. A double click "
     "shows one plane large, another one all. “Display” has the rest. R|L: the patient's left is on "

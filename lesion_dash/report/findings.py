@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 
 from ..atlas.atlas import Atlas
 from ..atlas.doubts import REMEDY, is_marked, mark_doubtful, side_doubt
-from ..atlas.finding import file_stem
-from ..atlas.installed import installed_atlas
-from ..atlas.published import is_library_name
+from ..atlas.finding import file_stem, is_known_by_name
 from ..cohort.cohort import Cohort, check_min_patients
 from ..cohort.conditions import Condition, parse_conditions, restrict_cohort
 from ..cohort.file_choice import SeveralFiles
@@ -76,7 +74,7 @@ def file_name(path: str) -> str:
 
 def atlas_files(atlas: Atlas) -> tuple[str, ...]:
     """Image and label table of an atlas as they are given to `load_atlas`, by their names."""
-    if is_library_name(atlas.name) or installed_atlas(atlas.name) is not None:
+    if is_known_by_name(atlas.name):
         return (atlas.name,)
     names = [file_name(path) for path in atlas.sources]
     images = [name for name in names if has_image_ending(name)]

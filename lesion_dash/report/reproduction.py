@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..atlas.atlas import Atlas, atlas_input
-from ..atlas.published import is_library_name
+from ..atlas.finding import is_known_by_name
 from ..cohort.cohort import cohort_input
 from ..core.text import enumerated
 from ..files.listing import has_image_ending
@@ -224,9 +224,9 @@ def _tables(findings: Findings) -> tuple[list[_Input], list[_Input]]:
 
 
 def _atlas_inputs(atlas: Atlas) -> list[_Input]:
-    """Image, or the folder of several, and table; or a name of the library."""
+    """Image, or the folder of several, and table; or a name that `load_atlas` knows."""
     names = atlas_files(atlas)
-    if is_library_name(atlas.name):
+    if is_known_by_name(atlas.name):
         return [_Input(name, None) for name in names]
     images = [path for path in atlas.sources if has_image_ending(path)]
     tables = [path for path in atlas.sources if not has_image_ending(path)]

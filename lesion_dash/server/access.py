@@ -254,6 +254,10 @@ def _check_rights(place: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise InputError(place, "is not a file", _NEW)
     mode = stat.S_IMODE(status.st_mode)
-    if not IS_WINDOWS and mode & 0o077:
+    # systemd gives the service's account read access by an ACL, which shows as the group's; the
+    # folder is the service's alone: https://systemd.io/CREDENTIALS
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    is_credential = bool(credentials) and place.parent == Path(str(credentials))
+    if not IS_WINDOWS and mode & (0o037 if is_credential else 0o077):
         problem = f"may be read or changed by other accounts (mode {mode:o}, 600 is needed)"
         raise InputError(place, problem, f"run: chmod 600 {place}; and change the token")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
 import socket
 import sys
@@ -105,14 +106,16 @@ def serve(
     Raises
     ------
     InputError
-        Where the data root is not a folder, the port is taken, Voila is not installed, or the
-        address, the name, the token file, the path or the size of memory cannot be used.
+        Where the data root is not a folder, is the whole file system or lies in the results
+        folder, the port is taken, Voila is not installed, or the address, the name, the token file,
+        the path or the size of memory cannot be used.
     """
     root = Path(data_root).expanduser()
     if not root.is_dir():
         raise InputError(
             root, "the data root is not a folder", "give the folder that holds your data"
         )
+    _check_folders(root.resolve(), results)
     _check_installed()
     from .access import arrange_access
 
@@ -217,6 +220,9 @@ def _settle_voila(config: Config) -> None:
     settings.multi_kernel_manager_class = "lesion_dash.server.kernels.PatientKernelManager"
     settings.preheat_kernel = True
     settings.default_pool_size = 1
+    # By default notebooks' signatures are kept in the home folder, which a service may not have.
+    config.NotebookNotary.db_file = ":memory:"
+    config.NotebookNotary.secret = secrets.token_bytes()
     # On a busy computer the page of a cell comes late. By default what came after 4 s was dropped
     # without a word, and the visitor got a page that stayed empty.
     config.VoilaExecutor.iopub_timeout = _SECONDS_TO_OPEN
@@ -256,6 +262,15 @@ def _shipped(name: str) -> Path:
         if place.exists():
             return place
     raise InputError(name, "is missing from this installation", "install lesion-dash again")
+
+
+def _check_folders(root: Path, results: str | os.PathLike[str] | None) -> None:
+    if root == Path(root.anchor):
+        problem = "the data root is the whole file system, all of which pages could read"
+        raise InputError(root, problem, "give the folder that holds your data")
+    if results is not None and root.is_relative_to(Path(results).expanduser().resolve()):
+        problem = "the results folder holds the data root, so that pages could change the data"
+        raise InputError(results, problem, "give a folder of its own for results")
 
 
 def _check_installed() -> None:

@@ -129,6 +129,17 @@ def test_what_is_no_token_is_refused(token_file: Path, text: str, reason: str) -
 
 
 @pytest.mark.skipif(os.name != "posix", reason="rights of files")
+def test_a_credential_of_systemd_is_read_though_its_mode_shows_an_acl(
+    token_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(token_file.parent))
+    token_file.chmod(0o440)
+    assert read_token(token_file) == token_file.read_text().strip()
+    token_file.chmod(0o444)
+    with pytest.raises(InputError, match="mode 444"):
+        read_token(token_file)
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o620])
 def test_token_that_others_can_read_is_refused(token_file: Path, mode: int) -> None:
     token_file.chmod(mode)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -229,6 +230,20 @@ def test_the_page_says_that_memory_ran_out() -> None:
     banner.show(MemoryError("Unable to allocate 3 GiB"))
     assert "Not enough memory" in banner.message
     assert "allocate" not in banner.message
+
+
+def test_what_fails_in_a_page_is_in_the_log_without_what_it_says_of_data(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail() -> None:
+        raise ValueError("no column of sub-01")
+
+    banner = Banner()
+    banner.guard(fail)()
+    banner.show(MemoryError())
+    fault, memory = caplog.messages
+    assert re.fullmatch(r"Unexpected ValueError in test_kernels\.py, line \d+", fault)
+    assert "--kernel-memory" in memory
 
 
 SOURCES = Path(__file__).parents[2]

@@ -252,15 +252,15 @@ def test_readout_reads_as_one_line() -> None:
         return readout_html(Readout((-30.0, 12.4, 6.0), regions, *values), 5, **options)
 
     text = shown("A44d_L", 7, 34.24, 12.05, None)
-    assert "MNI −30, 12.4, 6</b> · A44d_L · 7 patients · mean 34.2 ± 12.1 mL" in text
+    assert "MNI −30, 12.4, 6</b> · A44d_L · 7 patients · mean 34.2, SD 12.1 mL" in text
     outside = "outside the atlas, 3.0 mm from IFJ_R"
     assert f" · {outside} · " in shown(outside, 7, 2.0, 0.0, None)
     assert "· 7 patients" in shown("", 7, 2.0, 0.0, None).replace("6</b> ", "")
     few = shown(HOSTILE, 1, 2.0, 0.0, 3, 4.5, 0.25)
     assert "A 1 patient, B 3 (fewer than 5 in A and B) · " in few
-    assert "· A volume 2.0 mL, B mean 4.5 ± 0.3 mL</div>" in few
+    assert "· A volume 2.0 mL; B mean 4.5, SD 0.3 mL</div>" in few
     assert "<img" not in few
-    assert "· B mean 4.5 ± 0.3 mL</div>" in shown("", 0, NAN, NAN, 2, 4.5, 0.25)
+    assert "· B mean 4.5, SD 0.3 mL</div>" in shown("", 0, NAN, NAN, 2, 4.5, 0.25)
     assert shown("", 0, NAN, NAN, 0).endswith("B 0</div>")
     assert "patient (fewer than 5) · volume 2.0 mL<" in shown("", 1, 2.0, 0.0, None)
 

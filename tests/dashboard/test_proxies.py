@@ -134,6 +134,8 @@ def nginx_settings(folder: Path, port: int, to: int) -> str:
     block = from_docs(
         "nginx",
         {
+            "listen 80;": f"listen 127.0.0.1:{find_port()};",
+            "/var/log/nginx/lesion_dash.log": str(folder / "access.log"),
             "listen 443 ssl": f"listen 127.0.0.1:{port} ssl",
             "/etc/ssl/lab.pem": str(certificate),
             "/etc/ssl/lab.key": str(key),
@@ -180,7 +182,7 @@ def proxy_answers(proxied: Served, path: str = "/health") -> bool:
 def test_a_page_opens_through_nginx_and_its_kernel_answers(
     nginx: tuple[Served, BehindNginx],
 ) -> None:
-    _, proxied = nginx
+    served, proxied = nginx
     assert proxied.ask("/").headers["Location"].startswith(f"{BELOW}/login?next=")
     page = proxied.open_page()
     kernel = kernel_of(page)
@@ -191,6 +193,11 @@ def test_a_page_opens_through_nginx_and_its_kernel_answers(
     assert proxied.ask(scripts[0].removeprefix(BELOW), Cookie=proxied.cookie).status == 200
     assert proxied.widgets_of_class(kernel, "ld-app")
     assert proxied.end(kernel).status == 204
+    # Its one process logs a request before it takes the next.
+    assert proxied.ask("/health").status == 200
+    log = (served.log.parent / "access.log").read_text()
+    assert " 204 POST " in log
+    assert kernel not in log
 
 
 def test_the_gate_holds_behind_nginx(nginx: tuple[Served, BehindNginx]) -> None:

@@ -66,6 +66,15 @@ def test_a_server_that_cannot_start_says_why_in_one_sentence(tmp_path: Path) -> 
             serve(tmp_path, port=port)
 
 
+def test_folders_by_which_pages_could_read_all_or_change_data_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is the whole file system"):
+        serve(tmp_path.anchor)
+    (tmp_path / "data").mkdir()
+    for results in (tmp_path / "data", tmp_path):
+        with pytest.raises(InputError, match="pages could change the data"):
+            serve(tmp_path / "data", results)
+
+
 @pytest.mark.parametrize(
     ("number", "remedy"),
     [
@@ -124,6 +133,13 @@ def test_a_killed_dashboard_leaves_nothing(
     with serving(tmp_path, sample_data, TMPDIR=str(temporary)):
         assert not left & set(temporary.iterdir())
     assert not list(temporary.iterdir())
+
+
+@ON_LINUX
+def test_a_service_needs_no_home_folder(sample_data: Path, tmp_path: Path) -> None:
+    # Nothing can be made in it: systemd's `ProtectHome=` or an account of the system.
+    with serving(tmp_path, sample_data, HOME=os.devnull, MPLCONFIGDIR="") as served:
+        kernel_of(served.open_page())
 
 
 def test_folders_of_running_dashboards_and_of_others_stay(temporary: Path) -> None:

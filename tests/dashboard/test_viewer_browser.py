@@ -217,7 +217,7 @@ def test_what_is_under_the_pointer_is_said_of_every_layer(
         index = MIRRORED.linear_index(voxel)
         row = int(np.searchsorted(inside, index))
         assert atlas.names[numbers[row]] in words
-        assert ("sub-1 <i>" in words) == (index in inside[::2])
+        assert ("lesion of sub-1 <i>" in words) == (index in inside[::2])
         said.add(words)
     assert len(said) > 1
     fields = shown.page.locator(".ld-viewer-place input").all()
@@ -228,6 +228,27 @@ def test_what_is_under_the_pointer_is_said_of_every_layer(
         assert all(v == round(v, 1) for v in mm)
         # Under the pointer the same place is read: rounded, it may lie in another voxel.
         assert [float(v) for v in readout.get_attribute("data-mm").split(",")] == mm
+
+
+def test_a_saved_picture_says_what_its_colours_stand_for(
+    shows: Callable[..., ViewerPage], tmp_path: Path
+) -> None:
+    layer, _, _ = lesions(MIRRORED, tmp_path)
+    lesion = MaskLayer(
+        Mask(MIRRORED, np.arange(9, dtype=np.int32), "sub-1"), "sub-1", (40, 220, 90)
+    )
+    viewer = Viewer()
+    viewer.show(layer, lesion)
+    shown = shows(viewer)
+    height = shown.page.locator(".ld-viewer-stage canvas").evaluate("canvas => canvas.height")
+    shown.settle()
+    press = shown.page.get_by_role("button", name="Save what is seen as PNG").click
+    _, content = download(shown.page, press)
+    key = matplotlib.image.imread(io.BytesIO(content))[height:, :, :3].reshape(-1, 3)
+    # Both ends of the colour bar, the colour of the lesion, and white letters on black.
+    ends = matplotlib.colormaps["plasma"]([0, 255])[:, :3]
+    for colour in (*ends, (40 / 255, 220 / 255, 90 / 255), (1, 1, 1), (0, 0, 0)):
+        assert np.abs(key - colour).max(axis=1).min() < 0.05
 
 
 def test_keys_move_the_crosshair_and_the_view(

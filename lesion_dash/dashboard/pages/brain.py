@@ -166,13 +166,13 @@ def _volumes(readout: Readout) -> str:
     if readout.patients_b is None:
         return a
     b = _mean(readout.patients_b, readout.mean_b_ml, readout.std_b_ml)
-    return ", ".join(f"{side} {words}" for side, words in (("A", a), ("B", b)) if words)
+    return "; ".join(f"{side} {words}" for side, words in (("A", a), ("B", b)) if words)
 
 
 def _mean(patients: int, mean: float, spread: float) -> str:
     if patients < 2:
         return f"volume {VOLUME.with_unit(mean)}" if patients else ""
-    return f"mean {VOLUME.text(mean)} ± {VOLUME.with_unit(spread)}"
+    return f"mean {VOLUME.text(mean)}, SD {VOLUME.with_unit(spread)}"
 
 
 def _count(readout: Readout, min_patients: int) -> str:

@@ -330,12 +330,12 @@ def shown_columns(counts: RegionCounts, has_b: bool) -> tuple[Column, ...]:
             help=f"Patients{of_a} of whom at least {LEAST_PERCENT:g} % of the region is lesioned",
         ),
         Column(
-            "max_patients_at_voxel", "Most at a voxel", COUNT,
+            "max_patients_at_voxel", f"Most{of_a} at a voxel", COUNT,
             help=f"Largest number of patients{of_a} lesioned at one voxel of the region",
         ),
         Column(
-            "mean_percent_lesioned", "Mean load %", PERCENT,
-            help="Share of the region that is lesioned, mean of the patients lesioned there",
+            "mean_percent_lesioned", f"Mean load{of_a} %", PERCENT,
+            help=f"Share of the region lesioned, mean of the patients{of_a} lesioned there",
         ),
     )  # fmt: skip
     known = set(counts.columns)

@@ -85,7 +85,7 @@ function render({ model, el }) {
   };
   const picture = new Picture(canvas, (mm) => place(mm));
   let pointer = null; // mm under the pointer, where it is over a plane
-  let frame = 0, turn = 0, painted = 0;
+  let frame = 0, turn = 0, painted = 0, stops = [];
   let pending = picture.open().then(turnSides);
 
   // --- What is drawn ---------------------------------------------------------------------------
@@ -296,7 +296,7 @@ function render({ model, el }) {
     views, button("−", "Zoom out", () => picture.zoom(1 / ZOOM)), button("+", "Zoom in", () => picture.zoom(ZOOM)),
     button("↺", "Reset the view", reset), sides, crosshair, measure, more,
     make("span", { className: "ld-viewer-space" }),
-    button("PNG", "Save what is seen as PNG", () => savePicture(canvas, picture, { title, legend })),
+    button("PNG", "Save what is seen as PNG", () => savePicture(canvas, picture, keyOf())),
     button("⤢", "Full screen", fullScreen));
   bars.setAttribute("role", "group");
   bars.setAttribute("aria-label", "Viewer");
@@ -323,6 +323,14 @@ function render({ model, el }) {
   // The scan that is seen: the background, or the one that is blended over it.
   const windowedScan = () => (picture.scan && state.blend >= 0.5 ? picture.scan : picture.base);
 
+  // What is written below a picture that is saved: what the page says of its colours and its place.
+  const keyOf = () => [
+    { text: title.textContent },
+    ...(bar.hidden ? [] : [{ text: low.value }, { stops }, { text: high.value }]),
+    ...[...legend.childNodes].map((node) => ({ text: node.textContent, ...(node.sample ?? {}) })),
+    { text: `at ${model.get("mm").join(", ")} mm: ${readout.textContent}` },
+  ].filter((item) => item.text || item.stops);
+
   // What the colours stand for, and which of the controls there is something for.
   function describe() {
     const { map, layers, base } = picture;
@@ -338,7 +346,7 @@ function render({ model, el }) {
       const [from, to] = state.limits ?? [map.scale.low, map.scale.high];
       high.value = to;
       low.value = map.scale.kind === "diverging" ? -to : from;
-      const stops = tables[state.colormap || map.scale.colormap];
+      stops = tables[state.colormap || map.scale.colormap];
       bar.style.background = `linear-gradient(to right, ${stops.map(([at, c]) => `rgb(${c}) ${at / 2.55}%`)})`;
       const [below, above] = map.scale.sides;
       const sides = below ? `◀ ${below} · ${above} ▶` : "";
@@ -443,7 +451,8 @@ function swatch(text, colour, isOutline = false) {
   const sample = make("i", {});
   if (isOutline) sample.style.borderColor = `rgb(${colour})`;
   else sample.style.background = `rgb(${colour})`;
-  return make("span", { className: isOutline ? "ld-viewer-swatch ld-viewer-rim" : "ld-viewer-swatch" }, sample, text);
+  const className = isOutline ? "ld-viewer-swatch ld-viewer-rim" : "ld-viewer-swatch";
+  return make("span", { className, sample: { colour: `rgb(${colour})`, isOutline } }, sample, text);
 }
 
 // NiiVue's words for a mosaic: a plane and the mm of its slices.
@@ -463,17 +472,44 @@ function mosaicOf({ plane, spacing }, base, stageWidth, stageHeight) {
   return `${plane} ${lines.join(" ; ")}`;
 }
 
-function savePicture(canvas, picture, { title, legend }) {
+// The picture, and below it its key, in as many lines as that takes.
+function savePicture(canvas, picture, key) {
   picture.niivue.drawScene(); // a canvas holds its picture only until the next frame
-  const margin = 28 * (window.devicePixelRatio || 1);
-  const sheet = make("canvas", { width: canvas.width, height: canvas.height + margin });
+  const size = 14 * (window.devicePixelRatio || 1), line = 2 * size, bar = 9 * size;
+  const sheet = make("canvas", { width: canvas.width });
   const pen = sheet.getContext("2d");
+  const letters = { font: `${size}px sans-serif`, textBaseline: "middle" };
+  Object.assign(pen, letters);
+  const widthOf = ({ text, stops, colour }) => stops ? bar : pen.measureText(text).width + (colour ? line : 0);
+  let [x, y] = [size, canvas.height + size];
+  const places = key.map((item) => {
+    if (x + widthOf(item) > sheet.width && x > size) [x, y] = [size, y + line];
+    const place = [item, x, y];
+    x += widthOf(item) + size;
+    return place;
+  });
+  sheet.height = y + size; // which clears it, and its pen
   pen.fillRect(0, 0, sheet.width, sheet.height);
   pen.drawImage(canvas, 0, 0);
-  Object.assign(pen, { fillStyle: "#fff", font: `${margin / 2}px sans-serif`, textBaseline: "middle" });
-  pen.fillText(`${title.textContent} ${legend.innerText}`.trim(), margin / 3, canvas.height + margin / 2);
-  const address = sheet.toDataURL("image/png");
-  make("a", { href: address, download: "lesion_dash_view.png" }).click();
+  Object.assign(pen, letters, { lineWidth: size / 7 });
+  for (const [item, left, middle] of places) drawKey(pen, item, left, middle, { size, bar });
+  make("a", { href: sheet.toDataURL("image/png"), download: "lesion_dash_view.png" }).click();
+}
+
+// A colour bar, or a text with or without its colour.
+function drawKey(pen, { text, stops, colour, isOutline }, left, middle, { size, bar }) {
+  const box = [left, middle - size / 2, stops ? bar : size, size];
+  if (stops) {
+    pen.fillStyle = pen.createLinearGradient(left, 0, left + bar, 0);
+    for (const [at, c] of stops) pen.fillStyle.addColorStop(at / 255, `rgb(${c})`);
+    pen.fillRect(...box);
+    return;
+  }
+  Object.assign(pen, { fillStyle: colour, strokeStyle: colour });
+  if (colour && isOutline) pen.strokeRect(...box);
+  else if (colour) pen.fillRect(...box);
+  pen.fillStyle = "#fff";
+  pen.fillText(text, left + (colour ? 1.5 * size : 0), middle);
 }
 
 return { render };

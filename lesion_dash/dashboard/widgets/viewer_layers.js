@@ -131,7 +131,7 @@ function wordsAt(layer, mm, k) {
     return `${layer.title} ${shortNumber(value)}${layer.unit && ` ${layer.unit}`}`;
   }
   const row = rowAt(layer, place);
-  if (layer.kind === "mask") return row < 0 ? "" : layer.title;
+  if (layer.kind === "mask") return row < 0 ? "" : `lesion of ${layer.title}`;
   if (layer.kind === "label") return row < 0 ? "" : layer.names[layer.arrays[0][row]];
   if (layer.kind === "overlap") {
     const [a, b] = layer.arrays.map((counts) => row < 0 ? 0 : counts[row]);
