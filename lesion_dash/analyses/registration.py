@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from ..core import defaults
@@ -12,7 +11,6 @@ from .fields import option, source
 from .request import Progress, Request, Result, no_progress, shown_path
 
 if TYPE_CHECKING:
-    from ..files.paths import AnyPath
     from ..images.maps import MapLike
     from ..scans.registration.task import NotCredible, Registration
 
@@ -84,8 +82,6 @@ class Register(Request):
         from ..scans.registration.register import register_image
         from .registration_files import REFUSED, all_notes, registration_files
 
-        folder = self.target.folder
-        obsolete = [*_earlier_files(folder, self.outputs()), folder / REFUSED]
         show = progress("registering", "%")
         registration = register_image(
             self.moving,
@@ -100,7 +96,7 @@ class Register(Request):
             files=registration_files(registration, self.parameters()).items(),
             lines=[*_lines(registration), self.files_line()],
             notes=all_notes(registration),
-            obsolete=obsolete,
+            obsolete=[self.target.folder / REFUSED],
         )
 
     def _with_picture(self, error: NotCredible) -> InputError:
@@ -118,40 +114,6 @@ class Register(Request):
         remedy = f"{error.remedy}; {shows}" if error.remedy else shows
         others = tuple(reason for reason in error.details if reason not in error.problem)
         return InputError(error.subject, error.problem, remedy, others)
-
-
-def _earlier_files(folder: AnyPath, names: list[str]) -> list[AnyPath]:
-    """What an earlier run wrote, by its provenance, and this one will not replace.
-
-    It would contradict the new results, or be taken for a part of them.
-    """
-    from ..files.reading import read_bytes
-    from ..files.writing import FILE_NAME
-
-    try:
-        earlier = json.loads(read_bytes(folder / FILE_NAME))
-        outputs = dict(earlier["outputs"]) if earlier["command"] == "register" else {}
-        paths = {folder / name: digest for name, digest in outputs.items()}
-    except (ValueError, KeyError, TypeError, RecursionError):  # an InputError is a ValueError
-        return []
-    replaced = {name.casefold() for name in names}
-    own = [
-        path
-        for path in paths
-        if path.parent == folder and path.name.casefold() not in replaced and path.is_file()
-    ]
-    # One that was changed since, or cannot be read, is not that run's any more.
-    return [path for path in own if _checksum(path) == paths[path]]
-
-
-def _checksum(path: AnyPath) -> str:
-    """Of a file's bytes; empty where they cannot be read."""
-    from ..files.reading import checksum, read_bytes
-
-    try:
-        return checksum(read_bytes(path))
-    except InputError:
-        return ""
 
 
 def open_template(name: str) -> MapLike:

@@ -286,14 +286,20 @@ class Request(BaseModel):
                 notes = [*result.notes, counted_notes(errors)]
                 return replace(result, notes=notes, exit_code=result.exit_code or STRICT_EXIT_CODE)
             return result
+        from ..files.earlier import EarlierResult, earlier_result
         from ..files.writing import provenance_bytes, write_atomically
 
         folder, record, overwrite = self.target.folder, self.target.record, vars(self)["overwrite"]
         is_dataset = bool(vars(self).get("bids"))
-        earlier = earlier_files(folder, record) if is_dataset else frozenset()
+        of_dataset = earlier_files(folder, record) if is_dataset else frozenset()
+        earlier = earlier_result(folder, record) if overwrite else EarlierResult(folder)
+        foreign = [] if earlier.command == self.command else earlier.beside(names, self._paths())
         names = [*DATASET_FILES] if is_dataset else names
         with write_atomically(folder, [*names, record], overwrite) as writer:
             result = self._with_all_notes(self.run(progress))
+            if foreign and not is_dataset:
+                note = note_on_others(earlier.command, folder, foreign)
+                result = replace(result, notes=[*result.notes, note])
             if errors := self._errors(result):
                 raise NotesAreErrors(errors)
             for name, content in self._as_dataset(result) if is_dataset else result.files:
@@ -305,7 +311,9 @@ class Request(BaseModel):
                 parameters = self.parameters() if result.parameters is None else result.parameters
                 values = (self.command, parameters, list(result.inputs), result.counts)
                 writer.add(record, provenance_bytes(*values, writer.sums))
-        obsolete = [*result.obsolete, *(folder / name for name in earlier - writer.sums.keys())]
+        obsolete = [*result.obsolete, *(folder / name for name in of_dataset - writer.sums.keys())]
+        if earlier.command == self.command:
+            obsolete += earlier.beside([*writer.sums, record], self._paths())
         left = [note for path in obsolete if (note := _remove(path))]
         return replace(result, notes=[*result.notes, *left])
 
@@ -456,6 +464,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, PathLike):
         return fspath(value)
     return value.item() if getattr(value, "shape", None) == () else value
+
+
+def note_on_others(command: str, folder: AnyPath, paths: Sequence[AnyPath]) -> str:
+    """That results of another command stay in the folder, whose provenance names them no more."""
+    which = f"{counted(len(paths), 'file')} of an earlier {command}, such as {paths[0].name},"
+    stay = "stays" if len(paths) == 1 else "stay"
+    return f"{which} {stay} in {folder}: provenance.json no longer lists them"
 
 
 def _remove(path: AnyPath) -> str:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from ..core.tables import csv_bytes
 from ..core.text import counted
+from ..files.earlier import replacing
 from ..files.paths import AnyPath, PathInput, as_path
 from ..files.reading import checksum
 from ..files.writing import FILE_NAME as PROVENANCE_NAME
@@ -260,7 +261,10 @@ def save_report(report: Report, folder: PathInput, overwrite: bool = False) -> A
     ...     page.name, page.exists()
     ('report.html', True)
     """
-    with write_atomically(folder, report.files, overwrite) as writer:
+    with (
+        replacing(folder, "report", report.files),
+        write_atomically(folder, report.files, overwrite) as writer,
+    ):
         for name, content in report.files.items():
             writer.add(name, content)
     return as_path(folder) / PAGE_NAME

@@ -11,6 +11,7 @@ from ..atlas.atlas import atlas_input
 from ..cohort.cohort import cohort_input
 from ..core.tables import csv_bytes, tsv_bytes
 from ..core.text import call, literal
+from ..files.earlier import replacing
 from ..files.paths import PathInput, as_path
 from ..files.writing import FILE_NAME, file_input, provenance_bytes, write_atomically
 from ..images.maps import labels_to_nifti, map_input, nifti_bytes
@@ -127,7 +128,10 @@ def save_rois(
     'ROI 3'
     """
     names = [ATLAS_NAME, TABLE_NAME, *((VALUES_NAME, SUMMARY_NAME) if values else ()), FILE_NAME]
-    with write_atomically(folder, names, overwrite) as writer:
+    with (
+        replacing(folder, "roi", names),
+        write_atomically(folder, names, overwrite) as writer,
+    ):
         for name, content in _roi_files(rois, values).items():
             writer.add(name, content)
         writer.add(FILE_NAME, provenance_bytes("roi", {}, [], _counts(rois), writer.sums))
